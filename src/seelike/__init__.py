@@ -1,0 +1,3 @@
+"""Do vision transformers see like convolutional networks? The helper package of the book."""
+
+__version__ = "0.1.0"

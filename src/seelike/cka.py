@@ -1,0 +1,231 @@
+"""Centred kernel alignment between all layers of any number of networks, in one sweep.
+
+- The unbiased HSIC of Song et al. (2012), summed over minibatches, the ratio taken last (Nguyen et al. 2021;
+  Raghu et al. 2021, Sec. 3). It may be negative and is never clamped.
+- A Gram matrix is taken inside the hook: memory is layers x batch², and an in-place ReLU cannot corrupt it.
+- The batch's first row is subtracted before the product and everything after it is float64. Without this, a
+  float32 Gram matrix of features with a large mean holds nothing but the mean.
+- The sums of every batch are kept: they give a jackknife interval, merge across runs and ranks, and resume.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.distributed as dist
+from jaxtyping import Float
+from scipy.stats import t as student
+from torch import Tensor, nn
+
+from seelike.capture import Kind, capture, flat, resolve
+from seelike.capture import layers as taps_of
+
+MINIMUM = 4  # the unbiased estimator divides by n(n - 3)
+Taps = Sequence[str] | Kind
+
+
+def gram(x: Float[Tensor, "n ..."]) -> Float[Tensor, "n n"]:
+    """Inner products of the rows after subtracting the first row; float32 (float64 stays), never TF32 or autocast."""
+    x = x.detach().flatten(1)
+    with torch.autocast(x.device.type, enabled=False):
+        x = x if x.dtype == torch.float64 else x.float()
+        x = x - x[:1]
+        tf32, torch.backends.cuda.matmul.allow_tf32 = torch.backends.cuda.matmul.allow_tf32, False
+        try:
+            return x @ x.T
+        finally:
+            torch.backends.cuda.matmul.allow_tf32 = tf32
+
+
+def centre(k: Float[Tensor, "*layers n n"], unbiased: bool = True) -> Float[Tensor, "*layers n n"]:
+    """Float64 Gram matrices whose inner products are proportional to HSIC.
+
+    unbiased: U-centring (Székely & Rizzo 2014), zero diagonal; otherwise double centring.
+    """
+    k = k.double()
+    n = k.shape[-1]
+    if not unbiased:
+        rows = k.mean(-1, keepdim=True)
+        return k - rows - rows.mT + rows.mean(-2, keepdim=True)
+    if n < MINIMUM:
+        raise ValueError(f"Unbiased CKA needs batches of at least {MINIMUM} examples, got {n}: use larger batches.")
+    k = k.clone() if k.dtype == torch.float64 else k
+    k.diagonal(dim1=-2, dim2=-1).zero_()
+    rows = k.sum(-1, keepdim=True) / (n - 2)
+    k = k - rows - rows.mT + rows.sum(-2, keepdim=True) / (n - 1)
+    k.diagonal(dim1=-2, dim2=-1).zero_()
+    return k
+
+
+def cka(x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."], unbiased: bool = True) -> Float[Tensor, ""]:
+    """Linear CKA of two representations of the same n examples (features may differ), as a float64 scalar.
+
+    unbiased=False is the estimator to avoid: it grows towards 1 with features / examples.
+    """
+    if len(x) != len(y):
+        raise ValueError(f"Both representations must hold the same examples, got {len(x)} and {len(y)}.")
+    k, l = centre(gram(x), unbiased), centre(gram(y), unbiased)  # noqa: E741
+    return (k * l).sum() / ((k * k).sum() * (l * l).sum()).sqrt()
+
+
+class CKA:
+    """Accumulates the HSIC of all pairs of layers, batch by batch.
+
+    layers: labels, the order of rows and columns. unbiased: see `centre`.
+    shuffle: the null control; pairs every layer with the other layers' responses to other images of the batch.
+    """
+
+    def __init__(self, layers: Sequence[str], *, unbiased: bool = True, shuffle: bool = False) -> None:
+        self.layers = list(layers)
+        self.unbiased, self.shuffle = unbiased, shuffle
+        self.hsic: list[Float[Tensor, "l l"]] = []  # of every batch, float64
+        self.norm: list[Float[Tensor, " l"]] = []  # self-HSIC of every batch
+
+    def update(self, grams: Mapping[str, Float[Tensor, "n n"]]) -> None:
+        """Add a batch: one Gram matrix per layer, over the same n examples."""
+        if missing := [layer for layer in self.layers if layer not in grams]:
+            raise ValueError(f"No Gram matrix came for {', '.join(missing[:5])}.")
+        k = centre(torch.stack([grams[layer] for layer in self.layers]), self.unbiased)
+        n = k.shape[-1]
+        weight = 1 / (n * (n - 3)) if self.unbiased else 1 / (n - 1) ** 2
+        rows = k.flatten(1)
+        other = (k.roll((1, 1), (1, 2)) if self.shuffle else k).flatten(1)
+        self.hsic.append((rows @ other.T * weight).cpu())
+        self.norm.append((rows.square().sum(1) * weight).cpu())
+
+    def compute(self) -> pd.DataFrame:
+        """CKA of every pair of layers; NaN for a layer that does not vary over the examples."""
+        return self._frame(self._ratio(*self._sums()))
+
+    def interval(self, level: float = 0.95) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Lower and upper end of a jackknife interval over batches (Student's t), for every cell."""
+        low, high = self.statistic(lambda m: m, level)[1:]
+        return self._frame(low), self._frame(high)
+
+    def statistic(self, f: Callable[[np.ndarray], Any], level: float = 0.95) -> tuple[Any, Any, Any]:
+        """Estimate, low and high of any function of the CKA matrix (float64, layers x layers), by the jackknife."""
+        batches = len(self.hsic)
+        if batches < 2:
+            raise ValueError(f"A jackknife interval needs at least 2 batches, got {batches}.")
+        hsic, norm = self._sums()
+        leave = [f(self._ratio(hsic - h, norm - m)) for h, m in zip(self.hsic, self.norm, strict=True)]
+        whole = np.asarray(f(self._ratio(hsic, norm)))
+        spread = np.asarray(leave) - np.mean(leave, axis=0)
+        error = np.sqrt((batches - 1) / batches * (spread**2).sum(0))
+        half = student.ppf(0.5 + level / 2, batches - 1) * error
+        return whole, whole - half, whole + half
+
+    def _sums(self) -> tuple[Tensor, Tensor]:
+        if not self.hsic:
+            raise ValueError("No batch has been added yet: call update, or check that the loader is not empty.")
+        return torch.stack(self.hsic).sum(0), torch.stack(self.norm).sum(0)
+
+    def _ratio(self, hsic: Tensor, norm: Tensor) -> np.ndarray:
+        scale = norm.where(norm > 0, torch.nan).sqrt()
+        return (hsic / scale[:, None] / scale).numpy()
+
+    def _frame(self, values: np.ndarray) -> pd.DataFrame:
+        return pd.DataFrame(values, index=self.layers, columns=self.layers)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Layers, settings and the sums of every batch, (batches, l, l) and (batches, l)."""
+        size = len(self.layers)
+        return {
+            "layers": self.layers,
+            "unbiased": self.unbiased,
+            "shuffle": self.shuffle,
+            "hsic": torch.stack(self.hsic) if self.hsic else torch.zeros(0, size, size, dtype=torch.float64),
+            "norm": torch.stack(self.norm) if self.norm else torch.zeros(0, size, dtype=torch.float64),
+        }
+
+    @classmethod
+    def from_state_dict(cls, state: Mapping[str, Any]) -> CKA:
+        """The accumulator that `state_dict` described."""
+        made = cls(state["layers"], unbiased=state["unbiased"], shuffle=state["shuffle"])
+        made.hsic, made.norm = list(state["hsic"]), list(state["norm"])
+        return made
+
+    def merge(self, other: CKA) -> CKA:
+        """Add the batches of another accumulator over the same layers; returns self."""
+        mine, theirs = ((c.layers, c.unbiased, c.shuffle) for c in (self, other))
+        if mine != theirs:
+            raise ValueError("Only accumulators of the same layers and settings can be merged.")
+        self.hsic += other.hsic
+        self.norm += other.norm
+        return self
+
+    def all_gather(self) -> CKA:
+        """Under `torch.distributed`, exchange batches so that every rank holds all of them; returns self."""
+        if not dist.is_initialized() or dist.get_world_size() == 1:
+            return self
+        state = self.state_dict()
+        packed = torch.cat([state["hsic"], state["norm"][:, None]], 1)
+        device = torch.device("cuda") if dist.get_backend() == "nccl" else torch.device("cpu")
+        counts = [torch.zeros(1, dtype=torch.long, device=device) for _ in range(dist.get_world_size())]
+        dist.all_gather(counts, torch.tensor([len(packed)], device=device))
+        padded = packed.new_zeros(int(max(counts)), *packed.shape[1:])
+        padded[: len(packed)] = packed
+        parts = [torch.empty_like(padded, device=device) for _ in counts]
+        dist.all_gather(parts, padded.to(device))
+        gathered = torch.cat([part[: int(count)] for part, count in zip(parts, counts, strict=True)]).cpu()
+        self.hsic, self.norm = list(gathered[:, :-1]), list(gathered[:, -1])
+        return self
+
+
+def sweep(
+    models: Mapping[str, nn.Module],
+    loader: Iterable[Any],
+    layers: Taps | Mapping[str, Taps] = "block",
+    *,
+    view: Callable[[Tensor], Tensor] = flat,
+    unbiased: bool = True,
+    shuffle: bool = False,
+    device: torch.device | str | None = None,
+) -> CKA:
+    """All layers of all networks over all batches; labels are `<model>/<layer>`.
+
+    loader: batches of images, or of (images, ...). layers: taps, globs or a kind of `capture.layers`, for all
+    networks or by network. view: what of a layer is compared (`flat`, `gap`, `cls`, ...).
+    Networks run in eval mode and are put back. Under torchrun the ranks take turns at batches and the result
+    is the same on each; the loader must give every rank the same batches.
+    """
+    taps = {name: _taps(model, layers[name] if isinstance(layers, Mapping) else layers) for name, model in models.items()}
+    total = CKA([f"{name}/{tap}" for name in models for tap in taps[name]], unbiased=unbiased, shuffle=shuffle)
+    rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    modes = {name: model.training for name, model in models.items()}
+    try:
+        for model in models.values():
+            model.eval()
+        for batch in islice(loader, rank, None, world):
+            x = batch[0] if isinstance(batch, (tuple, list)) else batch
+            x = x.to(device) if device is not None else x
+            total.update({f"{n}/{tap}": k for n, m in models.items() for tap, k in _grams(m, taps[n], view, x).items()})
+    finally:
+        for name, model in models.items():
+            model.train(modes[name])
+    return total.all_gather()
+
+
+def compare(
+    models: Mapping[str, nn.Module], loader: Iterable[Any], layers: Taps | Mapping[str, Taps] = "block", **options: Any
+) -> pd.DataFrame:
+    """CKA of every pair of layers of all networks (`sweep`, computed); rows and columns are `<model>/<layer>`."""
+    return sweep(models, loader, layers, **options).compute()
+
+
+def _taps(model: nn.Module, layers: Taps) -> list[str]:
+    if isinstance(layers, str) and layers in ("block", "branch", "all"):
+        return taps_of(model, layers)
+    return resolve(model, layers)
+
+
+@torch.no_grad()
+def _grams(model: nn.Module, taps: Sequence[str], view: Callable[[Tensor], Tensor], x: Tensor) -> dict[str, Tensor]:
+    with capture(model, taps, reduce=lambda h: gram(view(h))) as found:
+        model(x)
+    return found

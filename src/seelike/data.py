@@ -1,0 +1,230 @@
+"""The images of every tier behind one door: `load(tier, split, n, seed)`.
+
+| tier     | images                                                                    |
+|----------|---------------------------------------------------------------------------|
+| smoke    | 64 scenes                                                                 |
+| scenes   | drawn on the spot (`seelike.scenes`)                                      |
+| cifar10  | uoft-cs/cifar10 from the hub                                              |
+| imagenet | `SEELIKE_IMAGES`: a folder of images or a hub name; default ImageNet-1k   |
+
+`SEELIKE_MIRROR` names a folder laid out like the hub (`datasets/<hub id>/...`); it is looked up before the hub.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from PIL import Image
+from timm.data import create_transform, resolve_data_config
+from torch import Tensor
+
+from seelike import scenes
+
+TIERS = ("smoke", "scenes", "cifar10", "imagenet")
+SPLITS = ("train", "test")
+MEAN, STD = 0.5, 0.25  # one normalisation for our own tiers, all channels
+SCENES = {"train": 10_000, "test": 2_000}  # images of the endless set that `n=None` stands for
+CIFAR10 = "uoft-cs/cifar10"
+IMAGENET = "ILSVRC/imagenet-1k"
+
+Transform = Callable[[Image.Image], Tensor]
+
+
+def normalise(pixels: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
+    """Bytes to the floats that our own networks expect."""
+    return pixels.float().div_(255).sub_(MEAN).div_(STD)
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images and labels held in memory; iterating yields normalised batches (x, y), the last one maybe smaller.
+
+    pixels: UInt8 (n, 3, h, w). labels: Int64 (n,). classes: the labels' names.
+    skipped: names of images that could not be read.
+    """
+
+    pixels: UInt8[Tensor, "n 3 h w"]
+    labels: Int[Tensor, " n"]
+    classes: tuple[str, ...]
+    batch_size: int = 128
+    skipped: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.pixels)
+
+    @property
+    def images(self) -> Float[Tensor, "n 3 h w"]:
+        """All images, normalised as the tier's networks expect them."""
+        return normalise(self.pixels)
+
+    def __iter__(self) -> Iterator[tuple[Float[Tensor, "b 3 h w"], Int[Tensor, " b"]]]:
+        for pixels, labels in zip(self.pixels.split(self.batch_size), self.labels.split(self.batch_size), strict=True):
+            yield normalise(pixels), labels
+
+
+@dataclass
+class ImageStream:
+    """Images decoded and transformed batch by batch, for sets that do not fit into memory.
+
+    Has the attributes of `Images` but `pixels`; `skipped` grows while iterating.
+    """
+
+    rows: datasets.Dataset
+    column: str
+    labels: Int[Tensor, " n"]
+    classes: tuple[str, ...]
+    transform: Transform
+    batch_size: int = 128
+    skipped: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        """Number of images, the unreadable ones included."""
+        return len(self.rows)
+
+    @property
+    def images(self) -> Float[Tensor, "n 3 h w"]:
+        """All readable images at once."""
+        return torch.cat([x for x, _ in self])
+
+    def __iter__(self) -> Iterator[tuple[Float[Tensor, "b 3 h w"], Int[Tensor, " b"]]]:
+        self.skipped.clear()
+        for start in range(0, len(self), self.batch_size):
+            batch = self.rows[start : start + self.batch_size][self.column]
+            kept, pictures, names = _decode(batch, start)
+            self.skipped.extend(names)
+            if pictures:
+                x = torch.stack([self.transform(p) for p in pictures])
+                yield x, self.labels[[start + i for i in kept]]
+        _report(self.skipped, len(self))
+
+
+def load(
+    tier: str,
+    split: str = "test",
+    n: int | None = None,
+    seed: int = 0,
+    *,
+    source: str | None = None,
+    transform: Transform | None = None,
+) -> Images | ImageStream:
+    """Images of a tier, ready for its networks: iterate for batches (x, y), or read `.images` and `.labels`.
+
+    n: number of images, None for the whole split (scenes: `SCENES`); drawn without replacement by `seed`.
+    source, transform: imagenet tier only; a folder or hub name instead of `SEELIKE_IMAGES`, and the network's
+        own transform (`models.transform`) instead of timm's default for 224 pixels.
+    """
+    _check(tier, split, n)
+    if tier in ("smoke", "scenes"):
+        drawn = scenes.sample(n or (64 if tier == "smoke" else SCENES[split]), seed, split=split)  # type: ignore[arg-type]
+        return Images(drawn.images, drawn.shape, scenes.SHAPES)
+    if tier == "cifar10":
+        return _subset(_cifar10(split, os.environ.get("SEELIKE_MIRROR")), n, seed)
+    return _stream(source or os.environ.get("SEELIKE_IMAGES", IMAGENET), split, n, seed, transform)
+
+
+def _check(tier: str, split: str, n: int | None) -> None:
+    if tier not in TIERS:
+        raise ValueError(f"There is no tier {tier!r}: expected one of {', '.join(TIERS)}.")
+    if split not in SPLITS:
+        raise ValueError(f"There is no split {split!r}: expected 'train' or 'test'.")
+    if n is not None and n < 1:
+        raise ValueError(f"n is a number of images and at least 1, got {n}.")
+
+
+def _draw(total: int, n: int | None, seed: int) -> list[int]:
+    if n is not None and n > total:
+        raise ValueError(f"{n} images were asked for, but the set has {total}: ask for at most that many.")
+    return list(range(total)) if n is None else torch.randperm(total, generator=torch.Generator().manual_seed(seed))[:n].tolist()
+
+
+def _subset(whole: Images, n: int | None, seed: int) -> Images:
+    rows = _draw(len(whole), n, seed)
+    return Images(whole.pixels[rows], whole.labels[rows], whole.classes, skipped=whole.skipped)
+
+
+@lru_cache(4)
+def _cifar10(split: str, mirror: str | None) -> Images:
+    if mirror:
+        rows = _parquet(Path(mirror) / "datasets" / CIFAR10 / "plain_text" / f"{split}-00000-of-00001.parquet")
+    else:
+        rows = _hub(CIFAR10, split)
+    column = "img"
+    kept, pictures, skipped = _decode(rows.cast_column(column, datasets.Image(decode=False))[column])
+    _report(skipped, len(rows))
+    pixels = torch.from_numpy(np.stack([np.asarray(p) for p in pictures])).permute(0, 3, 1, 2).contiguous()
+    labels = torch.tensor(rows["label"])[kept]
+    return Images(pixels, labels, tuple(rows.features["label"].names), skipped=tuple(skipped))
+
+
+def _parquet(path: Path) -> datasets.Dataset:
+    if not path.exists():
+        raise FileNotFoundError(f"SEELIKE_MIRROR has no {path}: lay the mirror out like the hub, or unset the variable to use the hub.")
+    try:
+        return datasets.Dataset.from_parquet(str(path), keep_in_memory=True)
+    except Exception as error:  # pyarrow, datasets and fsspec each raise types of their own
+        raise ValueError(f"{path} is not a readable parquet file ({type(error).__name__}): copy it again.") from error
+
+
+def _hub(name: str, split: str) -> datasets.Dataset:
+    try:
+        return datasets.load_dataset(name, split=split)
+    except Exception as error:  # no network, offline mode, gated or unknown names: all types differ
+        raise FileNotFoundError(
+            f"The data set {name} could not be read from the hub ({type(error).__name__}): "
+            "connect to the internet (and accept its terms), or set SEELIKE_MIRROR to a folder laid out like the hub."
+        ) from error
+
+
+def _stream(source: str, split: str, n: int | None, seed: int, transform: Transform | None) -> ImageStream:
+    rows = _folder(Path(source), split) if Path(source).is_dir() else _hub(source, {"test": "validation"}.get(split, split))
+    column = next((name for name, kind in rows.features.items() if isinstance(kind, datasets.Image)), None)
+    if column is None:
+        raise ValueError(f"{source} has no column of images, only {', '.join(rows.features)}: name a data set of images.")
+    rows = rows.select(_draw(len(rows), n, seed)).cast_column(column, datasets.Image(decode=False))
+    labelled = "label" in rows.features
+    labels = torch.tensor(rows["label"]) if labelled else torch.zeros(len(rows), dtype=torch.long)
+    classes = tuple(rows.features["label"].names) if labelled else ("unlabelled",)
+    return ImageStream(rows, column, labels, classes, transform or create_transform(**resolve_data_config({})))
+
+
+def _folder(path: Path, split: str) -> datasets.Dataset:
+    try:
+        found = datasets.load_dataset("imagefolder", data_dir=str(path))
+    except Exception as error:  # EmptyDatasetError, DataFilesNotFoundError, ...
+        raise FileNotFoundError(f"{path} holds no images that could be listed ({type(error).__name__}): name a folder of image files.") from error
+    wanted = {"test": ("test", "validation"), "train": ("train",)}[split]
+    for name in (*wanted, *([next(iter(found))] if len(found) == 1 else [])):
+        if name in found:
+            return found[name]
+    raise FileNotFoundError(f"{path} has no split {split!r}, only {', '.join(found)}.")
+
+
+def _decode(cells: Sequence[dict[str, Any]], first: int = 0) -> tuple[list[int], list[Image.Image], list[str]]:
+    """Positions and RGB pictures of the readable cells, and the names of the others."""
+    kept, pictures, skipped = [], [], []
+    for i, cell in enumerate(cells):
+        try:
+            file = io.BytesIO(cell["bytes"]) if cell["bytes"] is not None else cell["path"]
+            pictures.append(Image.open(file).convert("RGB"))
+            kept.append(i)
+        except (OSError, SyntaxError, ValueError):  # what Pillow raises for damaged files
+            skipped.append(cell["path"] or f"row {first + i}")
+    return kept, pictures, skipped
+
+
+def _report(skipped: Sequence[str], total: int) -> None:
+    if skipped:
+        named = ", ".join(skipped[:5]) + (", ..." if len(skipped) > 5 else "")
+        warnings.warn(f"{len(skipped)} of {total} images could not be read and were left out: {named}", stacklevel=3)

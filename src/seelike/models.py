@@ -1,0 +1,136 @@
+"""Architectures and trained weights.
+
+`create` builds, `load` brings a trained network of a tier's zoo, `cards` says what the zoo holds.
+The zoo's networks are timm's own classes at sizes that train in minutes on two cores: a ViT with 8 blocks,
+3 heads and 64 patches, a ResNet with 8 residual blocks and about as many parameters and multiplications,
+and an MLP-Mixer. The two ViTs differ in nothing but the head: a class token, or the mean of the patches.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from timm.models.mlp_mixer import MlpMixer
+from timm.models.resnet import BasicBlock, ResNet
+from timm.models.vision_transformer import VisionTransformer
+from torch import nn
+
+ROOT = Path(__file__).resolve().parents[2]
+GEOMETRY = {"smoke": (64, 8), "scenes": (64, 8), "cifar10": (32, 4)}  # image side and patch side, pixels
+
+
+def zoo(tier: str) -> Path:
+    """Folder of a tier's trained weights; `SEELIKE_ZOO` moves it elsewhere."""
+    return Path(os.environ.get("SEELIKE_ZOO", ROOT / "zoo")) / tier
+
+
+def _vit(tier: str, *, width: int = 96, depth: int = 8, heads: int = 3, **options: Any) -> nn.Module:
+    size, patch = GEOMETRY[tier]
+    settings = {"img_size": size, "patch_size": patch, "mlp_ratio": 2.0, "num_classes": 10} | options
+    return VisionTransformer(embed_dim=width, depth=depth, num_heads=heads, **settings)
+
+
+def _vit_gap(tier: str, **options: Any) -> nn.Module:
+    return _vit(tier, global_pool="avg", class_token=False, fc_norm=False, **options)
+
+
+def _resnet(tier: str, *, width: int = 16, depths: tuple[int, ...] = (2, 2, 2, 2), **options: Any) -> nn.Module:
+    channels = tuple(width * 2**i for i in range(4))
+    settings = {"num_classes": 10, "stem_type": "deep", "stem_width": width // 2} | options
+    model = ResNet(BasicBlock, depths, channels=channels, **settings)  # type: ignore[arg-type]
+    model.maxpool = nn.Identity()  # small images: the first stage works at 32x32 in every tier
+    model.conv1[0].stride = (GEOMETRY[tier][0] // 32,) * 2
+    return model
+
+
+def _mixer(tier: str, *, width: int = 96, depth: int = 8, **options: Any) -> nn.Module:
+    size, patch = GEOMETRY[tier]
+    settings = {"img_size": size, "patch_size": patch, "mlp_ratio": (0.5, 3.0), "num_classes": 10} | options
+    return MlpMixer(embed_dim=width, num_blocks=depth, **settings)
+
+
+OURS: dict[str, Callable[..., nn.Module]] = {"vit_cls": _vit, "vit_gap": _vit_gap, "resnet": _resnet, "mixer": _mixer}
+
+
+def create(name: str, tier: str = "scenes", *, seed: int | None = None, **options: Any) -> nn.Module:
+    """An untrained network by our name (`OURS`), any timm name, or a network from a local checkpoint.
+
+    tier: sets image and patch size of our own networks; timm names ignore it.
+    seed: makes the initial weights reproducible.
+    options: passed to the class (our names) or to `timm.create_model` (timm names; `checkpoint_path` loads
+        a local safetensors file, `pretrained=True` asks the hub).
+    """
+    if str(options.get("checkpoint_path", ".safetensors")).rpartition(".")[2] != "safetensors":
+        raise ValueError(f"Weights are read from .safetensors files only, got {options['checkpoint_path']}.")
+    with torch.random.fork_rng(enabled=seed is not None):
+        if seed is not None:
+            torch.manual_seed(seed)
+        if name in OURS:
+            if tier not in GEOMETRY:
+                raise ValueError(f"Tier {tier!r} has no networks of ours (it has {', '.join(GEOMETRY)}): use a timm name.")
+            return OURS[name](tier, **options)
+        if timm.is_model(name):
+            return timm.create_model(name, **options)
+    raise ValueError(f"No network is called {name!r}: expected one of {', '.join(OURS)}, or a name from timm.list_models().")
+
+
+def load(name: str, tier: str = "scenes", seed: int = 0) -> nn.Module:
+    """The trained network of a tier in eval mode; `name` may also be a timm name at the imagenet tier.
+
+    Raises FileNotFoundError for a network that the zoo lacks and ValueError when the file is not the one
+    its card describes (sha256).
+    """
+    if tier == "imagenet":
+        return create(name, tier, pretrained=True).eval()
+    path = zoo(tier) / f"{name}-{seed}.safetensors"
+    if not path.exists():
+        have = ", ".join(sorted(p.stem for p in path.parent.glob("*.safetensors"))) or "nothing"
+        raise FileNotFoundError(
+            f"No trained weights for {name} seed {seed} at tier {tier} (the zoo has {have}): "
+            f"train them with `python -m seelike.train {name} --tier {tier} --seed {seed}`."
+        )
+    card = json.loads(path.with_suffix(".json").read_text())
+    found = fingerprint(path)
+    if found != card["sha256"]:
+        raise ValueError(f"{path} is not the file of its card: sha256 {card['sha256'][:12]}… expected, {found[:12]}… found.")
+    model = create(card["architecture"], tier, **card["options"])
+    return load_weights(model, path).eval()
+
+
+def load_weights(model: nn.Module, path: Path | str) -> nn.Module:
+    """Fill a network from a safetensors file of any float type; the network keeps its own type."""
+    try:
+        weights = load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a readable safetensors file ({error}): fetch or train it again.") from error
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(f"The weights in {path} do not fit {type(model).__name__}: {str(error).splitlines()[1].strip()}") from error
+    return model
+
+
+def cards(tier: str = "scenes") -> list[dict[str, Any]]:
+    """The zoo's cards, sorted by name and seed: name, seed, accuracy, sha256, recipe, curves, time and versions."""
+    found = [json.loads(path.read_text()) for path in zoo(tier).glob("*.json")]
+    return sorted(found, key=lambda card: (card["name"], card["seed"]))
+
+
+def fingerprint(path: Path | str) -> str:
+    """sha256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def half(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The zoo's storage form: floats as float16, integers unchanged."""
+    return {k: v.half() if v.is_floating_point() else v.clone() for k, v in weights.items()}

@@ -1,0 +1,219 @@
+"""The CKA engine against a float64 oracle that follows the published formula term by term."""
+
+import itertools
+import socket
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import torch.distributed as dist
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from seelike.cka import CKA, centre, cka, compare, gram, sweep
+
+
+def oracle_hsic(x, y):
+    """Song et al. 2012, Eq. 5, with explicit loops over nothing and no centring trick."""
+    n = len(x)
+    k, l = (np.asarray(a, dtype=np.float64).reshape(n, -1) for a in (x, y))  # noqa: E741
+    k, l = k @ k.T, l @ l.T  # noqa: E741
+    np.fill_diagonal(k, 0)
+    np.fill_diagonal(l, 0)
+    one = np.ones(n)
+    trace = np.trace(k @ l)
+    return (trace + one @ k @ one * (one @ l @ one) / ((n - 1) * (n - 2)) - 2 / (n - 2) * one @ k @ l @ one) / (n * (n - 3))
+
+
+def oracle_cka(batches_x, batches_y):
+    """Ratio of sums over minibatches; features are centred in float64 first, which leaves CKA unchanged."""
+    hsic = {}
+    for a, b in itertools.product("xy", repeat=2):
+        pairs = zip({"x": batches_x, "y": batches_y}[a], {"x": batches_x, "y": batches_y}[b], strict=True)
+        hsic[a + b] = sum(oracle_hsic(np.float64(p) - np.float64(p).mean(0), np.float64(q) - np.float64(q).mean(0)) for p, q in pairs)
+    return hsic["xy"] / np.sqrt(hsic["xx"] * hsic["yy"])
+
+
+def related(n=48, d=40, seed=0):
+    g = torch.Generator().manual_seed(seed)
+    x = torch.randn(n, d, generator=g)
+    return x, x @ torch.randn(d, 30, generator=g) / d**0.5 + 0.5 * torch.randn(n, 30, generator=g)
+
+
+def test_equals_the_oracle_on_minibatches():
+    x, y = related(60)
+    engine = CKA(["x", "y"])
+    for a, b in zip(x.split(20), y.split(20), strict=True):
+        engine.update({"x": gram(a), "y": gram(b)})
+    expected = oracle_cka([a.numpy() for a in x.split(20)], [b.numpy() for b in y.split(20)])
+    assert engine.compute().loc["x", "y"] == pytest.approx(expected, abs=1e-6)
+    assert cka(x, y).item() == pytest.approx(oracle_cka([x.numpy()], [y.numpy()]), abs=1e-6)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1.0, 100.0, 1e4])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_offsets_and_scales_do_not_matter(offset, scale):
+    x, y = related()
+    shifted = ((x + offset) * scale).float()
+    expected = oracle_cka([shifted.numpy()], [y.numpy()])  # the oracle sees the same rounded input
+    assert cka(shifted, y).item() == pytest.approx(expected, abs=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), n=st.integers(6, 24), d=st.integers(2, 40))
+def test_rotation_symmetry_and_self(seed, n, d):
+    x, y = related(n, d, seed)
+    rotation = torch.linalg.qr(torch.randn(d, d, generator=torch.Generator().manual_seed(seed)))[0]
+    value = cka(x, y)
+    assert cka(x @ rotation, y) == pytest.approx(value.item(), abs=2e-5)
+    assert cka(y, x).item() == pytest.approx(value.item(), abs=1e-9)
+    assert cka(x, x).item() == pytest.approx(1, abs=1e-12)
+    assert value <= 1 + 1e-9
+
+
+def test_independent_data_have_mean_zero_and_may_be_negative():
+    g = torch.Generator().manual_seed(0)
+    values = torch.stack([cka(torch.randn(32, 64, generator=g), torch.randn(32, 64, generator=g)) for _ in range(200)])
+    assert values.mean().abs() < 3 * values.std() / len(values) ** 0.5
+    assert values.min() < 0
+    biased = cka(torch.randn(32, 64, generator=g), torch.randn(32, 64, generator=g), unbiased=False)
+    assert biased > 0.5  # the biased form cannot tell independent data from related data here
+
+
+def test_biased_form_is_the_textbook_one():
+    x, y = related()
+    xc, yc = (a.double() - a.double().mean(0) for a in (x, y))
+    expected = (yc.T @ xc).norm() ** 2 / ((xc.T @ xc).norm() * (yc.T @ yc).norm())
+    assert cka(x, y, unbiased=False).item() == pytest.approx(expected.item(), abs=1e-6)
+
+
+def test_four_examples_are_the_minimum():
+    x, y = related(4)
+    assert torch.isfinite(cka(x, y))
+    with pytest.raises(ValueError, match="at least 4 examples, got 3"):
+        cka(x[:3], y[:3])
+    with pytest.raises(ValueError, match="same examples, got 4 and 3"):
+        cka(x, y[:3])
+
+
+def test_a_layer_that_does_not_vary_gives_nan_and_spoils_nothing():
+    x, y = related()
+    engine = CKA(["x", "constant", "y"])
+    engine.update({"x": gram(x), "constant": gram(torch.ones(48, 5)), "y": gram(y)})
+    frame = engine.compute()
+    assert frame["constant"].isna().all()
+    assert frame.loc["x", "y"] == pytest.approx(cka(x, y).item(), abs=1e-9)
+
+
+class Nested(nn.Module):
+    """Registers its layers in another order than it calls them, with an in-place ReLU."""
+
+    def __init__(self):
+        super().__init__()
+        self.last = nn.Linear(6, 5)
+        self.first = nn.Sequential(nn.Linear(8, 6), nn.ReLU(inplace=True))
+
+    def forward(self, x):
+        return self.last(self.first(x))
+
+
+def test_in_place_relu_and_label_order():
+    torch.manual_seed(0)
+    model, x = Nested().eval(), torch.randn(40, 8)
+    frame = compare({"m": model}, [x], ["last", "first.1", "first.0"])
+    assert list(frame.columns) == list(frame.index) == ["m/last", "m/first.1", "m/first.0"]
+    with torch.no_grad():
+        before = model.first[0](x)
+        after = before.relu()
+    assert frame.loc["m/first.0", "m/first.1"] == pytest.approx(cka(before, after).item(), abs=1e-9)
+    assert frame.loc["m/first.0", "m/first.1"] < 0.99
+    assert frame.loc["m/last", "m/first.0"] == pytest.approx(cka(model.last(after).detach(), before).item(), abs=1e-9)
+
+
+def test_two_models_one_sweep_and_training_mode_is_restored():
+    torch.manual_seed(0)
+    a, b = Nested().train(), Nested().eval()
+    loader = [(torch.randn(16, 8), torch.zeros(16)) for _ in range(3)]
+    frame = compare({"a": a, "b": b}, loader, {"a": ["last"], "b": ["first.0", "last"]})
+    assert list(frame.columns) == ["a/last", "b/first.0", "b/last"]
+    assert a.training and not b.training
+    same = compare({"a": a, "b": a}, loader, ["last"])
+    assert same.loc["a/last", "b/last"] == pytest.approx(1, abs=1e-12)
+
+
+def test_shuffled_images_are_a_null():
+    torch.manual_seed(0)
+    loader = [torch.randn(64, 8) for _ in range(20)]
+    total = sweep({"m": Nested()}, loader, ["first.0", "last"], shuffle=True)
+    estimate, low, high = total.statistic(lambda m: m[0, 1])
+    assert low < 0 < high and abs(estimate) < 0.05
+
+
+def test_merge_and_state_equal_one_pass():
+    x, y = related(64)
+    parts = [CKA(["x", "y"]) for _ in range(2)]
+    whole = CKA(["x", "y"])
+    for i, (a, b) in enumerate(zip(x.split(16), y.split(16), strict=True)):
+        for engine in (whole, parts[i // 2]):
+            engine.update({"x": gram(a), "y": gram(b)})
+    merged = CKA.from_state_dict(parts[0].state_dict()).merge(parts[1])
+    pd.testing.assert_frame_equal(merged.compute(), whole.compute(), rtol=1e-12)
+    with pytest.raises(ValueError, match="same layers and settings"):
+        merged.merge(CKA(["y", "x"]))
+
+
+def test_jackknife_interval_covers_the_truth():
+    """Over repeated draws the 95 % interval holds the value of a very large sample about 95 % of the time."""
+    weights = torch.randn(10, 10, generator=torch.Generator().manual_seed(1))
+    def draw(n, seed):
+        g = torch.Generator().manual_seed(seed)
+        x = torch.randn(n, 10, generator=g)
+        return x, x @ weights + 3 * torch.randn(n, 10, generator=g)
+    truth = cka(*draw(4000, 0)).item()
+    inside = 0
+    for trial in range(100):
+        engine = CKA(["x", "y"])
+        for i in range(12):
+            x, y = draw(32, 1000 * trial + i + 1)
+            engine.update({"x": gram(x), "y": gram(y)})
+        low, high = engine.interval()
+        inside += low.iloc[0, 1] <= truth <= high.iloc[0, 1]
+    assert 85 <= inside <= 100
+
+
+def test_empty_loader_and_missing_gram_say_so():
+    with pytest.raises(ValueError, match="loader is not empty"):
+        compare({"m": Nested()}, [], ["last"])
+    with pytest.raises(ValueError, match="No Gram matrix came for b"):
+        CKA(["a", "b"]).update({"a": torch.eye(5)})
+    with pytest.raises(ValueError, match="at least 2 batches"):
+        sweep({"m": Nested()}, [torch.randn(8, 8)], ["last"]).interval()
+
+
+def test_centring_leaves_its_argument_alone():
+    k = gram(torch.randn(6, 3)).double()
+    before = k.clone()
+    centre(k)
+    assert torch.equal(k, before)
+
+
+def _rank(rank, port, batches, out):
+    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+    torch.manual_seed(0)
+    sweep({"m": Nested()}, batches, ["first.0", "last"]).compute().to_csv(f"{out}/{rank}.csv", float_format="%.17g")
+    dist.destroy_process_group()
+
+
+def test_two_ranks_equal_one_process(tmp_path):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    batches = list(torch.randn(5, 16, 8, generator=torch.Generator().manual_seed(0)))
+    torch.manual_seed(0)
+    one = compare({"m": Nested()}, batches, ["first.0", "last"])
+    torch.multiprocessing.spawn(_rank, (port, batches, tmp_path), nprocs=2)
+    for rank in range(2):
+        two = pd.read_csv(tmp_path / f"{rank}.csv", index_col=0)
+        np.testing.assert_allclose(two.to_numpy(), one.to_numpy(), rtol=0, atol=1e-12)
