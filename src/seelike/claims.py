@@ -1,0 +1,111 @@
+"""The ledger: claims of the papers, rules fixed in advance, verdicts computed from intervals.
+
+`book/claims.yml` holds the rules. Chapters call `record`; what they record is written as JSON under
+`SEELIKE_RESULTS` (default `_build/results`), and `results/` holds the runs that were published.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+import yaml
+from scipy.stats import t as student
+
+from seelike.models import ROOT
+
+Verdict = Literal["reproduced", "contradicted", "undecided", "not run"]
+LEDGER = ROOT / "book" / "claims.yml"
+COLUMNS = ["id", "paper", "chapter", "estimate", "low", "high", "verdict", "seeds", "statement", "statistic", "rule", "where", "figure"]
+
+
+class Estimate(NamedTuple):
+    """A number with its 95 % interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+@lru_cache(1)
+def ledger() -> dict[str, dict[str, Any]]:
+    """All claims by id."""
+    return {claim["id"]: claim for claim in yaml.safe_load(LEDGER.read_text())}
+
+
+def verdict(rule: str, low: float, high: float) -> Verdict:
+    """What a rule such as "> 0.10" or "<= 0.35" says about an interval; NaN ends are undecided."""
+    operator, _, number = rule.partition(" ")
+    if operator not in (">", ">=", "<", "<="):
+        raise ValueError(f"A rule is an operator (>, >=, <, <=) and a number, got {rule!r}.")
+    threshold, strict = float(number), len(operator) == 1
+    if operator[0] == "<":
+        threshold, low, high = -threshold, -high, -low
+    if low > threshold or (low == threshold and not strict):
+        return "reproduced"
+    if high < threshold or (high == threshold and strict):
+        return "contradicted"
+    return "undecided"
+
+
+def estimate(values: Sequence[float], image_errors: float, batches: int, level: float = 0.95) -> Estimate:
+    """Mean over seeds with an interval over seeds and images.
+
+    values: the statistic of every seed. image_errors: jackknife standard error of the mean over images, from
+    `batches` batches. The two half-widths (each with its own Student's t) are added in quadrature.
+    """
+    mean, seeds = float(np.mean(values)), len(values)
+    half = student.ppf(0.5 + level / 2, batches - 1) * image_errors
+    if seeds > 1:
+        half = np.hypot(half, student.ppf(0.5 + level / 2, seeds - 1) * np.std(values, ddof=1) / seeds**0.5)
+    return Estimate(mean, mean - float(half), mean + float(half))
+
+
+def results(tier: str, chapter: str) -> dict[str, Any]:
+    """What a chapter recorded at a tier: this machine's run if there is one, else the published run, else {}."""
+    for folder in (_live(), ROOT / "results"):
+        path = folder / tier / f"{chapter}.json"
+        if path.exists():
+            return json.loads(path.read_text())
+    return {}
+
+
+def record(claim: str, tier: str, value: Estimate, *, seeds: int, images: int) -> Verdict:
+    """Enter a claim's estimate at a tier into its chapter's results and return the verdict."""
+    if claim not in ledger():
+        raise ValueError(f"{claim!r} is not in {LEDGER.name}: write its rule there before the run that decides it.")
+    entry = {key: round(float(number), 4) for key, number in value._asdict().items()} | {"seeds": seeds, "images": images}
+    keep(ledger()[claim]["chapter"], tier, {"claims": {claim: entry}})
+    return verdict(ledger()[claim]["rule"], entry["low"], entry["high"])
+
+
+def keep(chapter: str, tier: str, numbers: Mapping[str, Mapping[str, Any]]) -> None:
+    """Merge sections of numbers (JSON-like) into a chapter's results of a tier, all or nothing."""
+    path = _live() / tier / f"{chapter}.json"
+    held = json.loads(path.read_text()) if path.exists() else {}
+    for section, entries in numbers.items():
+        held.setdefault(section, {}).update(entries)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}")
+    temporary.write_text(json.dumps(held, indent=1, sort_keys=True) + "\n")
+    os.replace(temporary, path)
+
+
+def table(tier: str = "scenes") -> pd.DataFrame:
+    """One row per claim: id, paper, chapter, estimate, low, high, verdict ("not run" without a result), and the rule."""
+    rows = []
+    for name, claim in ledger().items():
+        entry = results(tier, claim["chapter"]).get("claims", {}).get(name)
+        decided = {"verdict": verdict(claim["rule"], entry["low"], entry["high"]), **entry} if entry else {"verdict": "not run"}
+        rows.append(claim | decided)
+    return pd.DataFrame(rows).reindex(columns=COLUMNS)
+
+
+def _live() -> Path:
+    return Path(os.environ.get("SEELIKE_RESULTS", ROOT / "_build" / "results"))
