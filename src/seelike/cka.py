@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -69,7 +69,7 @@ def cka(x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."], unbiased: bool = T
     """
     if len(x) != len(y):
         raise ValueError(f"Both representations must hold the same examples, got {len(x)} and {len(y)}.")
-    k, l = centre(gram(x), unbiased), centre(gram(y), unbiased)  # noqa: E741
+    k, l = centre(gram(x), unbiased), centre(gram(y), unbiased)
     return (k * l).sum() / ((k * k).sum() * (l * l).sum()).sqrt()
 
 
@@ -104,21 +104,17 @@ class CKA:
 
     def interval(self, level: float = 0.95) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Lower and upper end of a jackknife interval over batches (Student's t), for every cell."""
-        low, high = self.statistic(lambda m: m, level)[1:]
-        return self._frame(low), self._frame(high)
+        whole, leave = self.jackknife(lambda m: m)
+        half = student.ppf(0.5 + level / 2, len(leave) - 1) * jackknife_error(leave)
+        return self._frame(whole - half), self._frame(whole + half)
 
-    def statistic(self, f: Callable[[np.ndarray], Any], level: float = 0.95) -> tuple[Any, Any, Any]:
-        """Estimate, low and high of any function of the CKA matrix (float64, layers x layers), by the jackknife."""
-        batches = len(self.hsic)
-        if batches < 2:
-            raise ValueError(f"A jackknife interval needs at least 2 batches, got {batches}.")
+    def jackknife(self, f: Callable[[np.ndarray], Any]) -> tuple[Any, np.ndarray]:
+        """Any function of the CKA matrix (float64, layers x layers): of all batches, and with each batch left out."""
+        if len(self.hsic) < 2:
+            raise ValueError(f"A jackknife interval needs at least 2 batches, got {len(self.hsic)}.")
         hsic, norm = self._sums()
         leave = [f(self._ratio(hsic - h, norm - m)) for h, m in zip(self.hsic, self.norm, strict=True)]
-        whole = np.asarray(f(self._ratio(hsic, norm)))
-        spread = np.asarray(leave) - np.mean(leave, axis=0)
-        error = np.sqrt((batches - 1) / batches * (spread**2).sum(0))
-        half = student.ppf(0.5 + level / 2, batches - 1) * error
-        return whole, whole - half, whole + half
+        return f(self._ratio(hsic, norm)), np.asarray(leave)
 
     def _sums(self) -> tuple[Tensor, Tensor]:
         if not self.hsic:
@@ -177,6 +173,11 @@ class CKA:
         return self
 
 
+def jackknife_error(leave: np.ndarray) -> np.ndarray:
+    """Standard error from leave-one-out values along the first axis (Efron & Tibshirani 1993, Eq. 11.5)."""
+    return np.sqrt((len(leave) - 1) * np.var(leave, axis=0))
+
+
 def sweep(
     models: Mapping[str, nn.Module],
     loader: Iterable[Any],
@@ -219,8 +220,8 @@ def compare(
 
 
 def _taps(model: nn.Module, layers: Taps) -> list[str]:
-    if isinstance(layers, str) and layers in ("block", "branch", "all"):
-        return taps_of(model, layers)
+    if layers in ("block", "branch", "all"):
+        return taps_of(model, cast(Kind, layers))
     return resolve(model, layers)
 
 

@@ -18,6 +18,7 @@ import pandas as pd
 import yaml
 from scipy.stats import t as student
 
+from seelike.cka import jackknife_error
 from seelike.models import ROOT
 
 Verdict = Literal["reproduced", "contradicted", "undecided", "not run"]
@@ -54,14 +55,14 @@ def verdict(rule: str, low: float, high: float) -> Verdict:
     return "undecided"
 
 
-def estimate(values: Sequence[float], image_errors: float, batches: int, level: float = 0.95) -> Estimate:
+def estimate(values: Sequence[float], leave: np.ndarray, level: float = 0.95) -> Estimate:
     """Mean over seeds with an interval over seeds and images.
 
-    values: the statistic of every seed. image_errors: jackknife standard error of the mean over images, from
-    `batches` batches. The two half-widths (each with its own Student's t) are added in quadrature.
+    values: (seeds,), the statistic of every seed. leave: (seeds, batches), the same with each batch of images left
+    out. The two half-widths, each with its own Student's t, are added in quadrature; one seed has images only.
     """
-    mean, seeds = float(np.mean(values)), len(values)
-    half = student.ppf(0.5 + level / 2, batches - 1) * image_errors
+    mean, seeds, batches = float(np.mean(values)), len(values), np.shape(leave)[1]
+    half = student.ppf(0.5 + level / 2, batches - 1) * jackknife_error(np.mean(leave, axis=0))
     if seeds > 1:
         half = np.hypot(half, student.ppf(0.5 + level / 2, seeds - 1) * np.std(values, ddof=1) / seeds**0.5)
     return Estimate(mean, mean - float(half), mean + float(half))

@@ -203,7 +203,7 @@ def _folder(path: Path, split: str) -> datasets.Dataset:
     try:
         found = datasets.load_dataset("imagefolder", data_dir=str(path))
     except Exception as error:  # EmptyDatasetError, DataFilesNotFoundError, ...
-        raise FileNotFoundError(f"{path} holds no images that could be listed ({type(error).__name__}): name a folder of image files.") from error
+        raise FileNotFoundError(f"{path} holds no images that can be listed ({type(error).__name__}): name a folder of images.") from error
     wanted = {"test": ("test", "validation"), "train": ("train",)}[split]
     for name in (*wanted, *([next(iter(found))] if len(found) == 1 else [])):
         if name in found:

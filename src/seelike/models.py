@@ -11,14 +11,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import timm
 import torch
+from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from timm.data import create_transform, resolve_model_data_config
 from timm.models.mlp_mixer import MlpMixer
 from timm.models.resnet import BasicBlock, ResNet
 from timm.models.vision_transformer import VisionTransformer
@@ -47,18 +49,28 @@ def _resnet(tier: str, *, width: int = 16, depths: tuple[int, ...] = (2, 2, 2, 2
     channels = tuple(width * 2**i for i in range(4))
     settings = {"num_classes": 10, "stem_type": "deep", "stem_width": width // 2} | options
     model = ResNet(BasicBlock, depths, channels=channels, **settings)  # type: ignore[arg-type]
-    model.maxpool = nn.Identity()  # small images: the first stage works at 32x32 in every tier
-    model.conv1[0].stride = (GEOMETRY[tier][0] // 32,) * 2
+    model.maxpool = nn.Sequential()  # small images: the first stage works at 32x32 in every tier
+    model.get_submodule("conv1.0").stride = (GEOMETRY[tier][0] // 32,) * 2  # type: ignore[assignment]
     return model
 
 
 def _mixer(tier: str, *, width: int = 96, depth: int = 8, **options: Any) -> nn.Module:
     size, patch = GEOMETRY[tier]
-    settings = {"img_size": size, "patch_size": patch, "mlp_ratio": (0.5, 3.0), "num_classes": 10} | options
+    settings: dict[str, Any] = {"img_size": size, "patch_size": patch, "mlp_ratio": (0.5, 3.0), "num_classes": 10} | options
     return MlpMixer(embed_dim=width, num_blocks=depth, **settings)
 
 
+IMAGENET = {  # who plays our parts at the imagenet tier; any other timm name plays itself
+    "vit_cls": "vit_base_patch16_224.augreg_in21k_ft_in1k",
+    "resnet": "resnetv2_50x1_bit.goog_in21k_ft_in1k",
+    "mixer": "mixer_b16_224.goog_in21k_ft_in1k",
+}
 OURS: dict[str, Callable[..., nn.Module]] = {"vit_cls": _vit, "vit_gap": _vit_gap, "resnet": _resnet, "mixer": _mixer}
+
+
+def transform(model: nn.Module) -> Callable[[Image.Image], torch.Tensor]:
+    """The preprocessing that a timm network was trained for, from a PIL image to a tensor (3, h, w)."""
+    return create_transform(**resolve_model_data_config(model))
 
 
 def create(name: str, tier: str = "scenes", *, seed: int | None = None, **options: Any) -> nn.Module:
@@ -90,7 +102,7 @@ def load(name: str, tier: str = "scenes", seed: int = 0) -> nn.Module:
     its card describes (sha256).
     """
     if tier == "imagenet":
-        return create(name, tier, pretrained=True).eval()
+        return _pretrained(IMAGENET.get(name, name)).eval()
     path = zoo(tier) / f"{name}-{seed}.safetensors"
     if not path.exists():
         have = ", ".join(sorted(p.stem for p in path.parent.glob("*.safetensors"))) or "nothing"
@@ -104,6 +116,18 @@ def load(name: str, tier: str = "scenes", seed: int = 0) -> nn.Module:
         raise ValueError(f"{path} is not the file of its card: sha256 {card['sha256'][:12]}… expected, {found[:12]}… found.")
     model = create(card["architecture"], tier, **card["options"])
     return load_weights(model, path).eval()
+
+
+def _pretrained(name: str) -> nn.Module:
+    if not timm.is_model(name):
+        raise ValueError(f"No network is called {name!r}: the imagenet tier takes {', '.join(IMAGENET)}, or a timm name.")
+    try:
+        return timm.create_model(name, pretrained=True)
+    except Exception as error:  # hub, network and checkpoint errors all have types of their own
+        raise FileNotFoundError(
+            f"The weights of {name} could not be fetched ({type(error).__name__}): connect to the internet, "
+            "or give create(..., checkpoint_path=<file>.safetensors)."
+        ) from error
 
 
 def load_weights(model: nn.Module, path: Path | str) -> nn.Module:
@@ -123,6 +147,14 @@ def cards(tier: str = "scenes") -> list[dict[str, Any]]:
     """The zoo's cards, sorted by name and seed: name, seed, accuracy, sha256, recipe, curves, time and versions."""
     found = [json.loads(path.read_text()) for path in zoo(tier).glob("*.json")]
     return sorted(found, key=lambda card: (card["name"], card["seed"]))
+
+
+def shared_seeds(names: Sequence[str], tier: str = "scenes") -> list[int]:
+    """Seeds for which the zoo has every one of the networks; at the imagenet tier there is one set of weights."""
+    if tier == "imagenet":
+        return [0]
+    have = {(card["name"], card["seed"]) for card in cards(tier)}
+    return sorted({seed for _, seed in have if all((name, seed) in have for name in names)})
 
 
 def fingerprint(path: Path | str) -> str:

@@ -24,7 +24,7 @@ from typing import Any
 
 import timm
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Int, UInt8
 from safetensors import safe_open
 from safetensors.torch import save_file
 from scipy.stats import binomtest
@@ -37,14 +37,18 @@ from seelike import data, models, scenes
 CHECKPOINT_SECONDS = 60
 VALIDATIONS = 30  # points on a learning curve
 FIRST_LOSSES = 100  # kept in the card, so that a test can replay them
-SELDOM_MATRICES = ("patch_embed", "pos_embed", "cls_token", "stem", "conv1", "head", "fc")  # left to AdamW
+OUTER = ("patch_embed", "pos_embed", "cls_token", "stem", "conv1", "head", "fc")  # left to AdamW
 
 Batches = Callable[[int], tuple[UInt8[Tensor, "b 3 h w"], Int[Tensor, " b"]]]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one network of the zoo is made; `until` stops the run at a validation accuracy."""
+    """How one network of the zoo is made.
+
+    images: seen in a full run. muon, adamw: full rates; muon=0 leaves everything to AdamW.
+    until: stop at this validation accuracy.
+    """
 
     architecture: str
     images: int
@@ -68,11 +72,19 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         "vit_gap": Recipe("vit_gap", 192_000),
         "mixer": Recipe("mixer", 192_000),
         "resnet": Recipe("resnet", 96_000),
+        "resnet_matched": Recipe("resnet", 96_000, until=0.95),  # stopped at the ViT's accuracy
+        "vit_cls_adamw": Recipe("vit_cls", 96_000, muon=0),
     },
     "cifar10": {
         "vit_cls": Recipe("vit_cls", 1_250_000),
         "resnet": Recipe("resnet", 1_000_000),
     },
+}
+
+ZOO: dict[str, list[tuple[str, int]]] = {  # networks that the book reads
+    "scenes": [(name, seed) for name in ("vit_cls", "resnet") for seed in range(3)]
+    + [(name, 0) for name in ("vit_gap", "mixer", "resnet_matched", "vit_cls_adamw")],
+    "cifar10": [("vit_cls", 0), ("resnet", 0)],
 }
 
 
@@ -81,15 +93,16 @@ class Optimiser:
 
     def __init__(self, model: nn.Module, recipe: Recipe) -> None:
         self.recipe = recipe
-        inner, rest = [], []
+        inner: list[nn.Parameter] = []
+        rest: list[nn.Parameter] = []
         for name, p in model.named_parameters():
-            (inner if p.ndim >= 2 and not name.startswith(SELDOM_MATRICES) else rest).append(p)
+            matrix = recipe.muon > 0 and p.ndim >= 2 and not name.startswith(OUTER)
+            (inner if matrix else rest).append(p)
         self.inner = inner
         self.matrices = [p.detach().flatten(1) for p in inner]  # share memory: a convolution is a matrix to Muon
-        self.parts = {
-            "muon": torch.optim.Muon(self.matrices, lr=recipe.muon, weight_decay=recipe.weight_decay),
-            "adamw": torch.optim.AdamW(rest, lr=recipe.adamw, weight_decay=recipe.weight_decay),
-        }
+        self.parts: dict[str, torch.optim.Optimizer] = {"adamw": torch.optim.AdamW(rest, lr=recipe.adamw, weight_decay=recipe.weight_decay)}
+        if inner:
+            self.parts["muon"] = torch.optim.Muon(self.matrices, lr=recipe.muon, weight_decay=recipe.weight_decay)
 
     def step(self, step: int) -> None:
         """Apply the gradients of training step `step` and clear them."""
@@ -137,6 +150,7 @@ def batches(tier: str, recipe: Recipe, seed: int) -> Batches:
 
         return draw
     images = data.load(tier, "train")
+    assert isinstance(images, data.Images)  # streams have no recipes
     per_epoch = len(images) // recipe.batch
 
     def augment(step: int) -> tuple[Tensor, Tensor]:
@@ -160,7 +174,7 @@ def crop_and_mirror(x: UInt8[Tensor, "b 3 h w"], seed: int, margin: int = 4) -> 
 
 
 @torch.no_grad()
-def predict(model: nn.Module, images: data.Images) -> Int[Tensor, " n"]:
+def predict(model: nn.Module, images: data.Images | data.ImageStream) -> Int[Tensor, " n"]:
     """The class that an eval-mode copy of the network's state gives to every image."""
     training = model.training
     model.eval()
@@ -276,7 +290,8 @@ class Run:
             "parameters": sum(p.numel() for p in self.model.parameters()),
             "sha256": models.fingerprint(temporary),
             "data": data_fingerprint(self.tier, self.recipe, self.seed),
-            "recipe": asdict(self.recipe) | {"optimiser": "Muon on inner matrices, AdamW on the rest"},
+            "recipe": asdict(self.recipe),
+            "optimiser": "Muon on inner matrices, AdamW on the rest" if self.recipe.muon else "AdamW",
             "images_seen": self.step * self.recipe.batch,
             "seconds": round(self.seconds),
             "threads": torch.get_num_threads(),

@@ -1,0 +1,205 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# (sec-data)=
+# # The data and the cast
+#
+# **You will learn** what the images of this book are and why they were made, which networks play in it, how they learned, and
+# whether they go by shape or by texture.
+#
+# *Reading: 10 minutes. Running: {seconds}`01` on two cores. Before this: nothing.*
+#
+# ## Images whose truth is known
+#
+# To ask what a network sees, it helps to know what there is to see. *Scenes* are images of 64 by 64 pixels with the statistics of photographs
+# and a known truth: one object, a silhouette (ten shapes, the class) filled with a texture cut from a photograph
+# (ten textures), on a crop of another photograph. Position, size, rotation, tint, light and background vary at random.
+# There are as many images as one asks for, and none is downloaded.
+
+# %% tags=["parameters"]
+tier = "scenes"
+
+# %% tags=["hide-input"]
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+from scipy.stats import binomtest
+
+from seelike import data, models, plots, scenes, train
+
+plots.style()
+
+# %%
+drawn = scenes.sample(600, seed=4)
+conflict = scenes.cue_conflict(600, seed=4)
+drawn.images.shape, scenes.SHAPES[drawn.shape[0]], scenes.TEXTURES[drawn.texture[0]], drawn.centre[0].tolist(), drawn.scale[0].item()
+
+# %% mystnb={"figure": {"name": "fig-contact", "caption": "Scenes. In the three upper rows the texture belongs to the class, as in training; in the lowest row shape and texture contradict each other (cue conflict), which no network was trained on."}, "image": {"alt": "Contact sheet of forty small pictures in ten columns, one per shape: disc, square, triangle, star, cross, ring, crescent, bars, heart and ell, each filled with a tinted texture such as brick, grass or fur, casting a soft shadow on a photographic background."}} tags=["hide-input"]
+fig, axes = plt.subplots(4, 10, figsize=(10.5, 4.75))
+for k, name in enumerate(scenes.SHAPES):
+    ours = drawn.images[drawn.shape == k][:3]
+    plots.pictures(axes[:3, k], ours)
+    plots.pictures(axes[3:, k], conflict.images[conflict.shape == k][:1])
+    axes[0, k].set_title(f"{name}\n{scenes.TEXTURES[k]}", fontsize=9)
+plots.sign(fig, "scenes", [4])
+
+# %% [markdown]
+# In training, shape and texture agree always: either would do. What a network uses is its own choice, and
+# the cue-conflict images of {cite:t}`geirhos2019`, exact here, reveal it. Backgrounds for training and for testing are
+# different photographs:
+
+# %% tags=["hide-input"]
+pd.DataFrame(scenes.CREDITS, columns=["photograph", "used as", "credit", "licence"])
+
+# %% [markdown]
+# The same images are available outside this book as a `datasets.Dataset`:
+
+# %%
+scenes.sample(1000, seed=0, correlation=0.5).to_dataset()
+
+# %% [markdown]
+# ## The cast
+#
+# Four kinds of network, all timm's own classes {cite:p}`dosovitskiy2021,he2016,tolstikhin2021`, at sizes that train in minutes: eight blocks each, between half and
+# three quarters of a million parameters, and images cut into 64 patches. *ViT (CLS)* and *ViT (GAP)* differ in nothing but the head: the first answers from a class
+# token, the second from the mean of all tokens. The *accuracy-matched* ResNet is the ResNet stopped when it was as good as the ViT; it appears
+# wherever a difference could be due to accuracy alone.
+
+# %%
+cards = pd.DataFrame(models.cards("scenes") + models.cards("cifar10"))
+columns = ["tier", "name", "seed", "accuracy", "accuracy_low", "accuracy_high", "parameters", "images_seen", "seconds"]
+cards[columns].style.format({c: "{:.3f}" for c in columns if c.startswith("acc")} | {"parameters": "{:,}", "images_seen": "{:,}"}).hide()
+
+# %% [markdown]
+# Accuracies are measured on weights stored as float16, on images that no training saw, with 95 % Wilson intervals; seconds were
+# spent on one core. CIFAR-10 {cite:p}`krizhevsky2009` networks were trained on a copy of the data whose images had been re-encoded as JPEG.
+#
+# ## How they learned
+#
+# All networks of one tier were trained by one rule: Muon {cite:p}`jordan2024` on the matrices inside the network and AdamW on the rest.
+
+# %% mystnb={"figure": {"name": "fig-curves", "caption": "Learning curves on Scenes (held-out images, one line per network and seed). The same ViT trained with AdamW alone lingers near chance before it learns at all: the plateau belongs to the optimiser as much as to the architecture."}, "image": {"alt": "Line plot of held-out accuracy against training images seen. ResNet lines rise steeply to near one; ViT lines rise more slowly and end a little lower; a grey line, the ViT trained with AdamW, stays low for longer."}} tags=["hide-input"]
+fig, ax = plt.subplots(figsize=(7.2, 4.1))
+for card in models.cards("scenes"):
+    curve, name = pd.DataFrame(card["curve"]), card["name"]
+    label = plots.LABELS.get(name, name) if card["seed"] == 0 else None
+    ax.plot(curve.images / 1000, curve.accuracy, color=plots.COLOURS.get(name, plots.COLOURS["control"]), lw=1.6, label=label)
+ax.axhline(0.1, color=plots.INK, ls=":", lw=1)
+ax.text(ax.get_xlim()[1], 0.11, "chance", ha="right", va="bottom", fontsize=9, color=plots.INK)
+ax.set(xlabel="training images seen, thousands", ylabel="accuracy on held-out scenes", ylim=(0, 1.02))
+ax.legend(loc="lower right")
+plots.sign(fig, "scenes", sorted({c["seed"] for c in models.cards("scenes")}))
+
+# %% [markdown]
+# ## What they get right and wrong
+
+# %%
+names = [name for name in ("vit_cls", "vit_gap", "mixer", "resnet", "resnet_matched") if (models.zoo(tier) / f"{name}-0.safetensors").exists()]
+images = data.load(tier, "test", 2000, seed=5)
+answers = {name: train.predict(models.load(name, tier), images) for name in names}
+right = pd.DataFrame({name: (answer == images.labels).numpy() for name, answer in answers.items()})
+recall = right.groupby(pd.Categorical.from_codes(images.labels, images.classes), observed=True).mean()
+
+# %% mystnb={"figure": {"name": "fig-recall", "caption": "Share of images classified correctly, by class. Networks find the same classes hard, whatever their family."}, "image": {"alt": "Heat map of recall with one row per network and one column per class, values printed in the cells, most above nine tenths, with the weaker cells in the same columns for all networks."}} tags=["hide-input"]
+fig, ax = plt.subplots(figsize=(8.6, 0.5 * len(names) + 1.3))
+table = recall.T.rename(index=plots.LABELS)
+sns.heatmap(table, annot=True, fmt=".2f", cmap=plots.MAP, vmin=0.5, vmax=1, cbar=False, ax=ax, annot_kws={"size": 9})
+ax.set(xlabel="", ylabel="")
+ax.tick_params(axis="x", rotation=35)
+plots.sign(fig, tier)
+
+# %% mystnb={"figure": {"name": "fig-errors", "caption": "Images that the ViT (CLS) gets wrong and what it says instead."}, "image": {"alt": "Row of eight small test images that the vision transformer misclassified, each titled with the true class and the answer given."}} tags=["hide-input"]
+wrong = (answers["vit_cls"] != images.labels).nonzero().flatten()[:8]
+fig, axes = plt.subplots(1, 8, figsize=(10.5, 1.75))
+titles = [f"{images.classes[images.labels[i]]}\n→ {images.classes[answers['vit_cls'][i]]}" for i in wrong]
+plots.pictures(axes[: len(wrong)], images.pixels[wrong], titles)
+plots.sign(fig, tier)
+
+# %% [markdown]
+# ## Shape or texture?
+#
+# When shape says *star* and texture says *brick*, an answer goes by shape, by texture, or by neither. Shape bias is the
+# share of shape among the answers that go by one of the two {cite:p}`geirhos2019`.
+
+
+# %%
+def shape_bias(name, seed=0, n=2000):
+    """Shape answers, shape and texture answers, and all: on cue-conflict scenes."""
+    asked = scenes.cue_conflict(n, seed=6)
+    answer = train.predict(models.load(name, "scenes", seed), data.Images(asked.images, asked.shape, scenes.SHAPES))
+    shape, texture = int((answer == asked.shape).sum()), int((answer == asked.texture).sum())
+    return shape, shape + texture, n
+
+
+trained = [(c["name"], c["seed"]) for c in models.cards("scenes") if c["name"] in plots.LABELS]
+counts = {key: shape_bias(*key) for key in trained}
+bias = {
+    f"{name}-{seed}": (shape / both, *binomtest(shape, both).proportion_ci(method="wilson"))
+    for (name, seed), (shape, both, _) in counts.items()
+}
+
+# %% mystnb={"figure": {"name": "fig-bias-shape", "caption": "Left: shape bias of every network of the zoo on cue-conflict scenes, 95 % Wilson intervals over images; the line marks indifference. Right: how it came about during training, from the networks' cards (bold: running mean)."}, "image": {"alt": "Left: dot plot of shape bias per network with short intervals around a vertical line at one half. Right: shape bias against training images seen, one line per architecture."}} tags=["hide-input"]
+fig, axes = plt.subplots(1, 2, figsize=(9.6, 3.9), width_ratios=[1, 1.15])
+plots.intervals(axes[0], bias, {key: plots.COLOURS[key.split("-")[0]] for key in bias})
+axes[0].axvline(0.5, color=plots.INK, lw=1)
+axes[0].set(xlim=(0, 1), xlabel="shape bias")
+for card in models.cards("scenes"):
+    if card["seed"] == 0 and card["name"] in plots.LABELS:
+        curve = pd.DataFrame(card["curve"])
+        curve = curve[curve.accuracy > 0.3]
+        share = curve["shape"] / (curve["shape"] + curve["texture"])
+        colour = plots.COLOURS[card["name"]]
+        axes[1].plot(curve.images / 1000, share, color=colour, lw=0.8, alpha=0.6)
+        axes[1].plot(curve.images / 1000, share.rolling(5, min_periods=1, center=True).mean(), color=colour, label=plots.LABELS[card["name"]])
+axes[1].axhline(0.5, color=plots.INK, lw=1)
+axes[1].set(xlabel="training images seen, thousands", ylabel="shape bias", ylim=(0, 1))
+axes[1].legend(fontsize=9)
+plots.sign(fig, "scenes", sorted({seed for _, seed in trained}))
+
+# %% [markdown]
+# Answers that go by neither cue are common, since these images lie far from those of training: on cue conflict the shape bias describes
+# the remaining share, printed here.
+
+# %%
+pd.Series({f"{n}-{s}": both / asked for (n, s), (_, both, asked) in counts.items()}).round(3).to_frame("answers by shape or texture")
+
+# %% [markdown]
+# ## What this tier cannot decide
+#
+# Ten silhouettes are not the thousand classes of ImageNet, and shapes here are rigid and textures flat: the *level* of
+# shape bias does not carry over to natural images. The comparison between families trained alike on the same
+# images does what it says, for networks of this size.
+#
+# ## Exercises
+#
+# :::{exercise} Warm-up: the chance of agreement
+# :label: ex-agree
+# `scenes.sample(n, correlation=c)` makes shape and texture agree in a share $c$ of the images. For which $c$ are they independent?
+# :::
+#
+# :::{solution} ex-agree
+# :class: dropdown
+# Independent draws agree in one of ten images: $c = 0.1$. At $c = 0$ the texture tells what the shape is *not*.
+# :::
+#
+# :::{exercise} Code: what texture is worth
+# :label: ex-texture
+# Cover every object of 1,000 test scenes with a uniform grey, using `mask`, and measure each network's accuracy. Then do
+# the opposite: fill the whole image with the object's texture. Who loses more?
+# :::
+#
+# :::{exercise} Open: a fair comparison
+# :label: ex-fair
+# ViT and ResNet differ here in accuracy, in optimiser settings that suit them, and in when they have converged. Design a control for each.
+# :::

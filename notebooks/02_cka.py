@@ -1,0 +1,301 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# (sec-cka)=
+# # Comparing representations: CKA
+#
+# **You will learn** to compute centred kernel alignment from its definition, to choose an estimator that does
+# not lie at small batches, and to recognise three ways in which published code gets it wrong.
+#
+# *Reading: 12 minutes. Running: {seconds}`02` on two cores. Before this: {ref}`sec-data`.*
+#
+# ## The question
+#
+# A layer of a ViT describes an image with 65 tokens of 96 numbers; a layer of a ResNet with a feature map of
+# $32 \times 32 \times 16$. No number of one corresponds to a number of the other. What can be compared is
+# what the two layers say about *pairs of images*: which images does a layer take to be alike?
+
+# %% tags=["parameters"]
+tier = "scenes"
+
+# %% tags=["hide-input"]
+import json
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+import torch
+
+from seelike import capture, claims, data, models, plots
+from seelike.cka import cka, gram
+
+plots.style()
+
+# %% [markdown]
+# ## The definition
+#
+# Let $X \in \mathbb{R}^{n \times p}$ and $Y \in \mathbb{R}^{n \times q}$ hold the responses of two layers to the
+# same $n$ images, one image a row. The Gram matrices $K = XX^\top$ and $L = YY^\top$ are both $n \times n$: entry
+# $(i, j)$ says how alike a layer takes images $i$ and $j$ to be. The Hilbert–Schmidt independence criterion
+# compares the two matrices after removing what every image has in common, and CKA {cite:p}`kornblith2019`
+# normalises it:
+#
+# $$
+# \mathrm{CKA}(K, L) = \frac{\mathrm{HSIC}(K, L)}{\sqrt{\mathrm{HSIC}(K, K)\,\mathrm{HSIC}(L, L)}} .
+# $$ (eq-cka)
+#
+# It does not change when features are rotated, rescaled as a whole, or shifted. For HSIC there are two estimators.
+# The textbook one centres both matrices and takes their inner product. The other {cite:p}`song2012` is unbiased:
+# with $\tilde K, \tilde L$ the matrices with zeroed diagonals,
+#
+# $$
+# \mathrm{HSIC}_1 = \frac{1}{n(n-3)} \left[ \operatorname{tr}(\tilde K \tilde L)
+#   + \frac{\mathbf 1^\top \tilde K \mathbf 1 \, \mathbf 1^\top \tilde L \mathbf 1}{(n-1)(n-2)}
+#   - \frac{2}{n-2} \mathbf 1^\top \tilde K \tilde L \mathbf 1 \right] .
+# $$ (eq-hsic)
+#
+# Written down as it stands, it is four lines:
+
+
+# %%
+def hsic(k, l):
+    """Equation (2), term by term, in float64."""
+    n = len(k)
+    k, l = k - np.diag(np.diag(k)), l - np.diag(np.diag(l))
+    cross = k.sum() * l.sum() / ((n - 1) * (n - 2))
+    return (np.trace(k @ l) + cross - 2 / (n - 2) * k.sum(0) @ l.sum(1)) / (n * (n - 3))
+
+
+def textbook(x, y):
+    x, y = (a - a.mean(0) for a in (x, y))
+    k, l = x @ x.T, y @ y.T
+    return hsic(k, l) / np.sqrt(hsic(k, k) * hsic(l, l))
+
+
+rng = np.random.default_rng(0)
+x = rng.normal(size=(64, 200))
+y = x[:, :100] @ rng.normal(size=(100, 50)) + 5 * rng.normal(size=(64, 50))
+pd.Series({"from the definition": textbook(x, y), "seelike.cka": cka(torch.tensor(x), torch.tensor(y)).item()}).to_frame("CKA")
+
+# %% [markdown]
+# ## An estimator laboratory
+#
+# ### How many images does one need?
+#
+# Take two layers that have *nothing* to do with each other: independent random numbers. Their CKA is 0. The sheet below
+# asks both estimators, for more and more features per image.
+
+# %% tags=["hide-input"]
+def independent(n, features, unbiased, draws=20):
+    g = torch.Generator().manual_seed(n + features)
+    pairs = [torch.randn(2, n, features, generator=g) for _ in range(draws)]
+    return [cka(a, b, unbiased=unbiased).item() for a, b in pairs]
+
+
+grid = [
+    {"images in the batch": n, "features / images": ratio, "estimator": name, "CKA": value}
+    for n in (16, 64, 256)
+    for ratio in (0.25, 0.5, 1, 2, 4, 8, 16)
+    for name, unbiased in (("biased", False), ("unbiased", True))
+    for value in independent(n, int(n * ratio), unbiased)
+]
+grid = pd.DataFrame(grid)
+claims.keep("02", tier, {"bias": {f"{r:g}": grid[(grid["features / images"] == r) & (grid.estimator == "biased")].CKA.mean() for r in (1, 4, 16)}})
+
+# %% mystnb={"figure": {"name": "fig-bias", "caption": "The biased estimator mistakes many features for similarity. Two unrelated representations; the truth is 0. It depends on features per image, so a larger batch alone is no cure. Bands: 95 % of draws."}, "image": {"alt": "Line plot of CKA between unrelated random representations against the number of features per image. The biased estimate climbs from about 0.2 towards 1; the unbiased one stays at 0 with a band that narrows with batch size."}} tags=["hide-input"]
+fig, ax = plt.subplots(figsize=(6.4, 3.9))
+sns.lineplot(
+    grid, x="features / images", y="CKA", hue="estimator", style="images in the batch",
+    errorbar=("pi", 95), palette=[plots.COLOURS["resnet"], plots.COLOURS["vit_cls"]], ax=ax,
+)  # fmt: skip
+ax.axhline(0, color=plots.INK, lw=1)
+ax.set_xscale("log", base=2)
+ax.set_xticks([0.25, 1, 4, 16], ["1/4", "1", "4", "16"])
+sns.move_legend(ax, "center left", bbox_to_anchor=(1, 0.5))
+plots.sign(fig, tier)
+
+# %% [markdown]
+# This is not a corner case. A ResNet layer has $16\,384$ features, and a batch 128 images.
+#
+# ### Which average?
+#
+# Gram matrices of ten thousand images do not fit into memory, so HSIC is summed over minibatches
+# {cite:p}`nguyen2021`. The order matters: the ratio of sums is a consistent estimate of {eq}`eq-cka`, the mean of the
+# batches' ratios is not, because a ratio of noisy numbers is not centred on the ratio of their means. Here are two
+# layers of trained networks, with the same 1,024 images cut into batches of different size.
+
+# %%
+images = data.load(tier, "test", 1024, seed=2)
+vit, resnet = models.load("vit_cls", tier), models.load("resnet", tier)
+vit_layer, resnet_layer = capture.layers(vit)[5], capture.layers(resnet)[5]
+
+
+@torch.no_grad()
+def features(model, layer):
+    with capture.capture(model, [layer]) as found:
+        return torch.cat([found[layer].flatten(1) for x, _ in images if model(x) is not None])
+
+
+a, b = features(vit, vit_layer), features(resnet, resnet_layer)
+
+# %% [markdown]
+# With the Gram matrices of each batch in hand, each of the three estimates is a line.
+
+
+# %%
+from seelike.cka import CKA
+
+
+def estimates(n):
+    batches = list(zip(a.split(n), b.split(n)))
+    ratio_of_sums = CKA(["a", "b"])
+    for p, q in batches:
+        ratio_of_sums.update({"a": gram(p), "b": gram(q)})
+    return {
+        "unbiased, ratio of sums": ratio_of_sums.compute().loc["a", "b"],
+        "unbiased, mean of ratios": np.mean([cka(p, q) for p, q in batches]),
+        "biased, mean of ratios": np.mean([cka(p, q, unbiased=False) for p, q in batches]),
+    }
+
+
+by_batch = pd.DataFrame({n: estimates(n) for n in (8, 16, 32, 64, 128, 256, 512, 1024)}).T
+claims.keep("02", tier, {"minibatch": {str(n): row.to_dict() for n, row in by_batch.iterrows()}})
+by_batch.round(4).rename_axis("batch size")
+
+# %% mystnb={"figure": {"name": "fig-minibatch", "caption": "The ratio of sums barely moves with the batch size; the biased estimate is dominated by it."}, "image": {"alt": "Line plot of three CKA estimates between a ViT layer and a ResNet layer against batch size from 8 to 1024. The unbiased ratio of sums is nearly flat, the mean of ratios departs from it at small batches, and the biased estimate falls steadily from a high value towards the others."}} tags=["hide-input"]
+fig, ax = plt.subplots(figsize=(6.4, 3.7))
+for (name, values), colour, marker in zip(by_batch.items(), sns.color_palette("colorblind"), "osD"):
+    ax.plot(values.index, values, marker=marker, color=colour, label=name)
+ax.set(xscale="log", xlabel="images in a batch", ylabel=f"CKA, {vit_layer} and {resnet_layer}")
+ax.set_xticks(by_batch.index, by_batch.index)
+ax.minorticks_off()
+ax.legend()
+plots.sign(fig, tier)
+
+# %% [markdown]
+# ## Three misconceptions, executed
+#
+# ### "CKA ignores the mean, so the code need not"
+#
+# The *quantity* does not depend on the mean of the features. Its float32 computation does: when the mean is large, the
+# Gram matrix holds the mean's square, and the differences between images drown in rounding. Trained transformers
+# have channels with such means. Subtracting any fixed vector first, such as the first image's features, repairs it.
+
+
+# %%
+def careless(x, y):
+    """The Gram matrices of the raw float32 features, then the same formula."""
+    k, l = (v @ v.T for v in (x, y))
+    k, l = k.numpy(), l.numpy()
+    with np.errstate(all="ignore"):
+        return float(hsic(k, l) / np.sqrt(hsic(k, k) * hsic(l, l)))
+
+
+g = torch.Generator().manual_seed(0)
+u = torch.randn(64, 256, generator=g)
+w = u @ torch.randn(256, 256, generator=g) / 16 + 0.5 * torch.randn(64, 256, generator=g)
+offsets = pd.DataFrame(
+    {offset: {"careless": careless(u + offset, w + offset), "seelike.cka": cka(u + offset, w + offset).item()} for offset in (0, 10, 100, 1e4)}
+).T.rename_axis("mean of the features / their spread")
+claims.keep("02", tier, {"offset": {f"{k:g}": {c: None if np.isnan(v) else v for c, v in row.items()} for k, row in offsets.iterrows()}})
+offsets.round(4)
+
+# %% [markdown]
+# ### "A similarity cannot be negative, so clamp it"
+#
+# An unbiased estimate of 0 must be negative half of the time. Clamped at 0, the average over many pairs of unrelated
+# layers is no longer 0, and a heat map shows structure where there is none.
+
+# %%
+unrelated = np.array(independent(32, 64, True, draws=400))
+clamped = pd.Series({"mean": unrelated.mean(), "mean, clamped at 0": unrelated.clip(0).mean(), "share below 0": (unrelated < 0).mean()})
+claims.keep("02", tier, {"clamp": clamped.to_dict()})
+clamped.round(4).to_frame("independent data, n = 32")
+
+# %% [markdown]
+# ### "Tokens are examples too"
+#
+# With 64 tokens an image gives 64 rows, and 16 images a sample of over a thousand: tempting. But tokens of one
+# image are not independent draws, and rows now also differ by *where* they are. Two layers of two *untrained*
+# networks with other random weights look more alike if every token counts as an example, since both know the position.
+
+# %%
+strangers = [models.create("vit_cls", "scenes" if tier == "imagenet" else tier, seed=s).eval() for s in (11, 12)]
+x = next(iter(images))[0][:64]
+
+
+@torch.no_grad()
+def last_tokens(model):
+    with capture.capture(model, ["blocks.7"]) as found:
+        model(x)
+    return capture.patches(found["blocks.7"], prefix=1)
+
+
+p, q = (last_tokens(m) for m in strangers)
+p0, q0 = (t - t.mean(0) for t in (p, q))  # remove what every image has at a position
+as_tokens = {
+    "images as examples": cka(p.flatten(1), q.flatten(1)).item(),
+    "tokens as examples": cka(p.flatten(0, 1), q.flatten(0, 1)).item(),
+    "tokens as examples, positions removed": cka(p0.flatten(0, 1), q0.flatten(0, 1)).item(),
+}
+claims.keep("02", tier, {"tokens": as_tokens})
+pd.Series(as_tokens).round(3).to_frame("CKA of two untrained networks")
+
+# %% [markdown]
+# The first line deserves a second look, too: two untrained networks *are* alike over images, because random features
+# preserve much of the geometry of pixels. A similarity map means little without its controls, and {ref}`sec-structure`
+# puts them beside every map.
+#
+# ## What it costs
+#
+# `seelike.cka` takes the Gram matrix inside the hook, so that it holds no activations; subtracts the first row; and
+# does the rest in float64, for all pairs of layers at once. The table compares it with other PyTorch packages on the same
+# activations (`benchmarks/cka.py`; one thread, forward passes not counted, error against a float64 loop over pairs).
+
+# %% tags=["hide-input"]
+recorded = models.ROOT / "results" / "benchmarks" / "cka.json"
+bench = pd.DataFrame(json.loads(recorded.read_text())["replay"]) if recorded.exists() else pd.DataFrame()
+bench.set_index("package") if len(bench) else "benchmarks/cka.py has not been run"
+
+# %% [markdown]
+# ## What this tier cannot decide
+#
+# The bias and the rounding shown here do not depend on the images; how large offsets are in the networks that you use
+# does. At the imagenet tier the channels with huge means are real.
+#
+# ## Exercises
+#
+# :::{exercise} Warm-up: four images
+# :label: ex-four
+# Why does {eq}`eq-hsic` need at least four images? What does `cka(x[:3], y[:3])` say?
+# :::
+#
+# :::{solution} ex-four
+# :class: dropdown
+# The factor $n(n-3)$ is 0 at $n = 3$: after removing the diagonal and fitting one mean per row and column, three images
+# leave no degree of freedom. `cka` raises a `ValueError` that says so.
+# :::
+#
+# :::{exercise} Code: the same bias, from the formula
+# :label: ex-bias
+# For independent Gaussian data the biased estimate is close to $1/\sqrt{(1 + n/p)(1 + n/q)}$ when $n$, $p$ and $q$ are large. Draw
+# this curve into {numref}`fig-bias`. Where does the approximation fail?
+# :::
+#
+# :::{exercise} Open: a better null
+# :label: ex-null
+# Shuffling images makes two layers independent but keeps each layer's spectrum. Which similarities between two
+# layers would you want a null to keep, and how would you construct it?
+# :::

@@ -1,0 +1,85 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# (sec-scorecard)=
+# # Scorecard
+#
+# Every claim that has been decided so far, at every tier. The rule was written before the run; the verdict is what the rule says about the
+# 95 % interval: *reproduced* if all of it satisfies the rule, *contradicted* if none of it does, *undecided* otherwise. A contradicted claim is a result.
+
+# %% tags=["parameters"]
+tier = "scenes"
+
+# %% tags=["hide-input"]
+import matplotlib.pyplot as plt
+from IPython.display import Markdown
+
+from seelike import claims, plots
+
+plots.style()
+TIERS = ("scenes", "cifar10", "imagenet")
+tables = {name: claims.table(name).set_index("id") for name in TIERS}
+
+# %% tags=["hide-input"]
+def cell(row):
+    if row["verdict"] == "not run":
+        return "not run"
+    return f"**{row['verdict']}**<br>{row['estimate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+
+
+lines = ["| | claim | rule | scenes | cifar10 | imagenet | figure |", "|---|---|---|---|---|---|---|"]
+for name, claim in claims.ledger().items():
+    decided = " | ".join(cell(tables[t].loc[name]) for t in TIERS)
+    lines.append(f"| {name} | {claim['statement']} | {claim['rule']} | {decided} | {{numref}}`{claim['figure']}` |")
+Markdown("\n".join(lines))
+
+# %% [markdown]
+# ## What the numbers are
+
+# %% tags=["hide-input"]
+Markdown("\n\n".join(f"**{name}** ({c['paper']}, {c['where']}): {c['statistic']}. Rule: {c['rule']}. The paper's value: {c['paper_value']}." for name, c in claims.ledger().items()))
+
+# %% mystnb={"figure": {"name": "fig-scorecard", "caption": "Estimates and intervals of every decided claim against its threshold, in units of the interval's distance: right of the line is the side that the claim asserts."}, "image": {"alt": "Dot plot with one row per claim and one colour per tier: estimates with intervals, shifted so that the threshold of each claim's rule is the vertical line at zero and the claimed side is on the right."}} tags=["hide-input"]
+fig, ax = plt.subplots(figsize=(7.2, 4.2))
+for offset, (name, colour) in enumerate(zip(TIERS[:2], (plots.COLOURS["vit_cls"], plots.COLOURS["resnet"]))):
+    decided = tables[name][tables[name].verdict != "not run"]
+    for y, (claim, row) in enumerate(decided.iterrows()):
+        sign, threshold = (-1 if row["rule"].startswith("<") else 1), float(row["rule"].split()[1])
+        ends = [sign * (row[k] - threshold) for k in ("low", "high")]
+        at = list(tables[name].index).index(claim) + 0.25 * (offset - 0.5)
+        ax.plot(ends, [at, at], color=colour, lw=2.5)
+        ax.plot(sign * (row["estimate"] - threshold), at, "o", color=colour, label=name if y == 0 else None)
+ax.axvline(0, color=plots.INK, lw=1)
+ax.set_yticks(range(len(claims.ledger())), list(claims.ledger()))
+ax.invert_yaxis()
+ax.set(xlabel="distance from the rule's threshold (right: as claimed)")
+ax.legend()
+plots.sign(fig, "scenes and cifar10", [0])
+
+# %% [markdown]
+# ## What each tier cannot decide
+#
+# **Scenes** has ten classes of one object and networks of less than a million parameters: claims about what large data or large models do are out of its reach.
+# **CIFAR-10** is natural images, but 32 pixels wide, and one seed per network: its intervals cover images, not the luck of training.
+# **ImageNet** is the paper's own scale. It was not run for this edition: no GPU and no pretrained weights were at hand.
+#
+# ## Concordance
+#
+# Which figure of {cite:t}`raghu2021` became which of ours, and how they differ.
+#
+# | theirs | ours | deviations, and what they should do |
+# |---|---|---|
+# | Fig. 1, B.1 (left): CKA within networks | {numref}`fig-structure`, {numref}`fig-uniformity` | 8 blocks instead of 12 to 32, basic ResNet with batch norm instead of BiT with group norm: fewer layers, coarser maps. Adds untrained, other-head and accuracy-matched controls |
+# | Figs 2, B.1 (right): ViT against ResNet | {numref}`fig-cross`, {numref}`fig-match` | batches of 128 and one pass instead of 1,024 and 20 repeats (the paper finds no difference). Adds untrained, other-seed and shuffled controls |
+# | Figs 3-13 and appendices C-H | not yet | chapters 4 to 9 are not written |

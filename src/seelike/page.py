@@ -1,0 +1,84 @@
+"""Sphinx extension of the book: roles that print what was computed, offline mathematics, launch buttons.
+
+- {claim}`R21-1` prints a claim's estimate, interval and verdict at the default tier; {claim}`R21-1 @ cifar10` at another.
+- {seconds}`03` prints how long a chapter took.
+- MathJax comes from a package and is copied into the site, fonts and one script.
+- With `SEELIKE_REPOSITORY=owner/name` (set where the site is published) chapters get Colab and source buttons.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from importlib.metadata import files
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+from seelike import claims
+from seelike.run import timings
+
+MATHJAX = "mathjax/tex-chtml.js"
+NOTEBOOK_BRANCH = "notebooks"
+
+
+def claim_text(text: str) -> str:
+    """The ledger's words for a claim such as "R21-1" or "R21-1 @ cifar10"."""
+    name, _, tier = (part.strip() for part in text.partition("@"))
+    row = claims.table(tier or "scenes").set_index("id").loc[name]
+    if row["verdict"] == "not run":
+        return "not run"
+    return f"{row['estimate']:.2f} [{row['low']:.2f}, {row['high']:.2f}], {row['verdict']}"
+
+
+def claim_role(name: str, rawtext: str, text: str, lineno: int, inliner: Any, *_: Any) -> tuple[list[nodes.Node], list[nodes.Node]]:
+    """{claim}`id @ tier`."""
+    try:
+        return [nodes.inline(rawtext, claim_text(text), classes=["claim"])], []
+    except KeyError:
+        message = inliner.reporter.error(f"{text!r} is not in the ledger.", line=lineno)
+        return [inliner.problematic(rawtext, rawtext, message)], [message]
+
+
+def seconds_role(name: str, rawtext: str, text: str, *_: Any) -> tuple[list[nodes.Node], list[nodes.Node]]:
+    """{seconds}`03`: what the run measured."""
+    taken = [seconds for stem, seconds in timings().items() if stem.startswith(text)]
+    return [nodes.inline(rawtext, f"{taken[0]:.0f} s" if taken else "not run")], []
+
+
+def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
+    """Put one MathJax script and its fonts into the site."""
+    if error or app.builder.format != "html":
+        return
+    for file in files("sphinx-mathjax-offline") or []:
+        name = str(file).partition("static/")[2]
+        if name == MATHJAX or name.endswith(".woff"):
+            target = Path(app.outdir) / "_static" / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(str(file.locate()), target)
+
+
+def launch(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Colab and source buttons on chapters, where the site knows its repository."""
+    repository, stem = os.environ.get("SEELIKE_REPOSITORY"), Path(pagename).name
+    if not repository or not pagename.startswith("book/chapters/") or "header_buttons" not in context:
+        return
+    links = {
+        "Colab": f"https://colab.research.google.com/github/{repository}/blob/{NOTEBOOK_BRANCH}/{stem}.ipynb",
+        "Source": f"https://github.com/{repository}/blob/main/notebooks/{stem}.py",
+    }
+    buttons = [{"type": "link", "text": text, "tooltip": text, "icon": "fas fa-play", "url": url} for text, url in links.items()]
+    context["header_buttons"].append(
+        {"type": "group", "tooltip": "Run this chapter", "icon": "fas fa-rocket", "label": "launch-buttons", "buttons": buttons}
+    )
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register with Sphinx."""
+    app.add_role("claim", claim_role)
+    app.add_role("seconds", seconds_role)
+    app.connect("build-finished", copy_mathjax)
+    app.connect("html-page-context", launch, priority=502)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,99 @@
+"""One visual language: white cards, the colour-blind palette, few inks, text that a phone can show."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+import torch
+from jaxtyping import UInt8
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from seelike.run import commit
+
+COLOURS = dict(
+    zip(("vit_cls", "resnet", "vit_gap", "mixer", "resnet_matched", "control"), sns.color_palette("colorblind", 10), strict=False)
+) | {"control": (0.35, 0.35, 0.35)}
+LABELS = {
+    "vit_cls": "ViT (CLS)",
+    "vit_gap": "ViT (GAP)",
+    "resnet": "ResNet",
+    "mixer": "MLP-Mixer",
+    "resnet_matched": "ResNet, accuracy-matched",
+}
+MAP = "viridis"
+INK = "#404040"
+
+
+def style() -> None:
+    """Set the house style for a chapter."""
+    sns.set_theme(
+        context="notebook",
+        style="ticks",
+        palette="colorblind",
+        rc={
+            "figure.dpi": 130,
+            "savefig.bbox": "tight",
+            "figure.constrained_layout.use": True,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.titlesize": 12,
+            "axes.titleweight": "medium",
+            "axes.labelsize": 11,
+            "xtick.labelsize": 10,
+            "ytick.labelsize": 10,
+            "legend.frameon": False,
+            "legend.fontsize": 10,
+            "lines.linewidth": 2,
+        },
+    )
+
+
+def sign(fig: Figure, tier: str, seeds: Sequence[int] = (0,)) -> None:
+    """Write the provenance line under a figure: tier, seeds, device, commit, date and CPU seconds so far; show it."""
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
+    several = "seeds" if len(seeds) > 1 else "seed"
+    parts = [tier, f"{several} {', '.join(map(str, seeds))}", device, f"commit {commit()}", f"{datetime.now(UTC):%Y-%m-%d}"]
+    fig.text(0.0, -0.02, " · ".join([*parts, f"{time.process_time():.0f} CPU s"]), fontsize=7.5, color=INK, va="top")
+    plt.show()
+
+
+def pictures(axes: Sequence[Axes], images: UInt8[Tensor, "n 3 h w"], titles: Sequence[str] | None = None) -> None:
+    """One image per axis, without frames."""
+    for i, ax in enumerate(axes):
+        ax.imshow(images[i].permute(1, 2, 0).numpy(), interpolation="nearest")
+        ax.set_axis_off()
+        if titles:
+            ax.set_title(titles[i], fontsize=9, pad=3)
+
+
+def similarity_map(
+    ax: Axes, values: np.ndarray | pd.DataFrame, title: str, *, rows: str, columns: str, low: float = 0.0, high: float = 1.0
+) -> None:
+    """A CKA matrix with the first layer at the lower left; colours span [low, high], values outside are not clamped."""
+    m = np.asarray(values)
+    image = ax.imshow(m, origin="lower", cmap=MAP, vmin=low, vmax=high, aspect="auto", interpolation="nearest")
+    ax.set(title=title, xlabel=columns, ylabel=rows)
+    ax.set_box_aspect(1)
+    sns.despine(ax=ax, left=True, bottom=True)
+    bar = ax.figure.colorbar(image, ax=ax, shrink=0.75, pad=0.02)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=8)
+
+
+def intervals(ax: Axes, rows: Mapping[str, tuple[float, float, float]], colours: Mapping[str, object] | None = None) -> None:
+    """Estimates with their intervals, one row each, the first at the top."""
+    for y, (label, (estimate, low, high)) in enumerate(rows.items()):
+        colour = (colours or {}).get(label, INK)
+        ax.plot([low, high], [y, y], color=colour, lw=2.5, solid_capstyle="butt")
+        ax.plot(estimate, y, "o", color=colour, ms=7)
+    ax.set_yticks(range(len(rows)), list(rows))
+    ax.invert_yaxis()
+    ax.grid(axis="x", lw=0.5, alpha=0.5)

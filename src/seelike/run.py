@@ -1,0 +1,226 @@
+"""From a percent source to a page: `python -m seelike.run 03 --tier scenes`.
+
+notebooks/NN_name.py -> papermill with the tier -> gate -> book/chapters/NN_name.ipynb
+
+The gate lets no broken page through: a cell that failed, timed out or never ran, an image without alt text or
+a parameter that the chapter does not know leaves no page, and the exit code is not zero.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib.util
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+import papermill
+
+from seelike.data import TIERS
+from seelike.models import ROOT
+
+NOTEBOOKS, CHAPTERS, WORK = ROOT / "notebooks", ROOT / "book" / "chapters", ROOT / "_build" / "run"
+CELL_SECONDS = 600
+KERNEL = "python3"
+
+
+class ChapterError(RuntimeError):
+    """A chapter did not become a page; the message says which cell and why."""
+
+
+def source(chapter: str) -> Path:
+    """The percent file of a chapter given by number or name."""
+    found = sorted(p for p in NOTEBOOKS.glob("*.py") if chapter in (p.stem, p.stem.partition("_")[0]))
+    if len(found) != 1:
+        have = ", ".join(p.stem for p in sorted(NOTEBOOKS.glob("*.py")))
+        raise ChapterError(f"No single chapter is called {chapter!r}: expected one of {have}.")
+    return found[0]
+
+
+def notebook(path: Path) -> nbformat.NotebookNode:
+    """The chapter as an unexecuted notebook with the same cell ids on every run."""
+    made = jupytext.read(path)
+    for i, cell in enumerate(made.cells):
+        cell["id"] = f"{path.stem.replace('_', '-')}-{i:03d}"[-64:]
+    return made
+
+
+def run(chapter: str, parameters: Mapping[str, Any], *, jobs: int = 1, seconds: int = CELL_SECONDS) -> Path:
+    """Execute one chapter and publish its page; ChapterError if anything in it went wrong."""
+    path = source(chapter)
+    WORK.mkdir(parents=True, exist_ok=True)
+    plain, partial = WORK / f"{path.stem}.plain.ipynb", WORK / f"{path.stem}.partial.ipynb"
+    nbformat.write(notebook(path), plain)
+    known = papermill.inspect_notebook(str(plain))
+    if unknown := sorted(set(parameters) - set(known)):
+        raise ChapterError(f"{path.name} has no parameter {', '.join(unknown)}: it knows {', '.join(known)}.")
+    started = time.monotonic()
+    with _environment(jobs):
+        error = _execute(plain, partial, parameters, seconds)
+    if error:
+        raise ChapterError(f"{path.name} failed {error}\nPartial notebook: {partial}")
+    done = nbformat.read(partial, 4)
+    if faults := gate(done):
+        raise ChapterError(f"{path.name} ran, but is not fit to print:\n  " + "\n  ".join(faults) + f"\nPartial notebook: {partial}")
+    finish(done, time.monotonic() - started, parameters)
+    CHAPTERS.mkdir(parents=True, exist_ok=True)
+    nbformat.write(done, partial)
+    page = CHAPTERS / f"{path.stem}.ipynb"
+    os.replace(partial, page)
+    return page
+
+
+class _environment:
+    """Threads and paths for the kernel, put back afterwards."""
+
+    def __init__(self, jobs: int) -> None:
+        threads = str(max((os.cpu_count() or 1) // jobs, 1))
+        self.wanted = {name: threads for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+        self.wanted |= {"TQDM_DISABLE": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+
+    def __enter__(self) -> None:
+        self.before = {name: os.environ.get(name) for name in self.wanted}
+        os.environ.update(self.wanted)
+
+    def __exit__(self, *_: object) -> None:
+        for name, value in self.before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def _execute(plain: Path, partial: Path, parameters: Mapping[str, Any], seconds: int) -> str | None:
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    try:
+        papermill.execute_notebook(
+            str(plain), str(partial), parameters=dict(parameters), kernel_name=KERNEL, cwd=str(ROOT),
+            execution_timeout=seconds, progress_bar=False, log_output=False,
+        )  # fmt: skip
+    except papermill.PapermillExecutionError as error:
+        return f"in cell {error.cell_index} with {error.ename}: {error.evalue}\n  " + error.source.strip().replace("\n", "\n  ")
+    except Exception as error:  # time-outs and dead kernels come as types of nbclient, jupyter_client and asyncio
+        return f"with {type(error).__name__} (limit {seconds} s per cell): {str(error).strip().splitlines()[0][:300]}"
+    return None
+
+
+def gate(done: nbformat.NotebookNode) -> list[str]:
+    """What keeps an executed notebook from being published, one line each."""
+    faults = []
+    for i, cell in enumerate(done.cells):
+        if cell.cell_type != "code" or not cell.source.strip():
+            continue
+        if cell.execution_count is None:
+            faults.append(f"cell {i} was never executed")
+        for output in cell.outputs:
+            if output.output_type == "error":
+                faults.append(f"cell {i} ended with {output.ename}: {output.evalue}")
+            if output.output_type == "stream" and output.name == "stderr":
+                faults.append(f"cell {i} wrote to stderr: {output.text.strip()[:200]}")
+            if "image/png" in output.get("data", {}) and len(alt_text(cell)) < 20:
+                faults.append(f"cell {i} shows an image without alt text (mystnb image alt, 20 characters or more)")
+    return faults
+
+
+def alt_text(cell: nbformat.NotebookNode) -> str:
+    """The alt text that a cell's metadata gives to its image."""
+    return str(cell.metadata.get("mystnb", {}).get("image", {}).get("alt", ""))
+
+
+def finish(done: nbformat.NotebookNode, seconds: float, parameters: Mapping[str, Any]) -> None:
+    """Hide parameter cells on the page and note how long the chapter took."""
+    for i, cell in enumerate(done.cells):
+        tags = cell.metadata.setdefault("tags", [])
+        if {"parameters", "injected-parameters"} & set(tags) and "remove-cell" not in tags:
+            tags.append("remove-cell")
+        cell["id"] = f"cell-{i:03d}"
+    done.metadata["seelike"] = {"seconds": round(seconds, 1), "parameters": dict(parameters)}
+
+
+def modules(chapter: Path) -> list[Path]:
+    """Files of `seelike` that a source imports, directly or through each other: what its page depends on."""
+    found: set[Path] = set()
+    pending = [chapter]
+    while pending:
+        for name in _imports(pending.pop()):
+            spec = importlib.util.find_spec(name)
+            if spec and spec.origin and (path := Path(spec.origin)) not in found:
+                found.add(path)
+                pending.append(path)
+    return sorted(found)
+
+
+def _imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names if node.module == "seelike"}
+    return {name for name in names if name.startswith("seelike")}
+
+
+def published(tier: str) -> None:
+    """Copy the numbers of this machine's run of a tier into `results/`, where the book finds them."""
+    for path in sorted((ROOT / "_build" / "results" / tier).glob("*.json")):
+        (ROOT / "results" / tier).mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, ROOT / "results" / tier / path.name)
+
+
+def timings() -> dict[str, float]:
+    """Seconds that each published chapter took."""
+    pages = sorted(CHAPTERS.glob("*.ipynb"))
+    return {p.stem: json.loads(p.read_text())["metadata"]["seelike"]["seconds"] for p in pages}
+
+
+def main() -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m seelike.run", description="Execute chapters and publish their pages.")
+    parser.add_argument("chapters", nargs="*", help="numbers or names (default: all)")
+    parser.add_argument("--tier", default="scenes", choices=TIERS)
+    parser.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
+    parser.add_argument("--jobs", type=int, default=1, help="chapters that run at the same time elsewhere; sets the threads")
+    parser.add_argument("--timeout", type=int, default=CELL_SECONDS, help="seconds that one cell may take")
+    parser.add_argument("--record", action="store_true", help="copy the numbers into results/ afterwards")
+    parser.add_argument("--times", action="store_true", help="only print how long the published chapters took")
+    options = parser.parse_args()
+    if options.times:
+        print("\n".join(f"{stem:30s} {seconds:6.1f} s" for stem, seconds in timings().items()))
+        return 0
+    parameters = {"tier": options.tier} | {k: _value(v) for k, v in options.parameter}
+    for chapter in options.chapters or [p.stem for p in sorted(NOTEBOOKS.glob("*.py"))]:
+        try:
+            page = run(chapter, parameters, jobs=options.jobs, seconds=options.timeout)
+        except ChapterError as error:
+            print(f"seelike.run: {error}", file=sys.stderr)
+            return 1
+        print(f"{page.stem}  {timings()[page.stem]:.1f} s", flush=True)
+    if options.record:
+        published(options.tier)
+    return 0
+
+
+def _value(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def commit() -> str:
+    """Short hash of the checked-out commit, "+" if files differ from it; "no git" outside a repository."""
+    asked = subprocess.run(
+        ["git", "describe", "--always", "--dirty=+", "--exclude=*"], check=False, cwd=ROOT, capture_output=True, text=True
+    )
+    return asked.stdout.strip() or "no git"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""Summaries of CKA maps: the numbers behind Raghu et al. 2021, Figs 1, 2 and B.1.
+
+A map is a square matrix over a network's taps in forward order, or a cross block (ViT taps x ResNet taps).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
+
+Square = Float[np.ndarray, "l l"]
+Cross = Float[np.ndarray, "v r"]
+
+
+def uniformity(m: Square) -> float:
+    """Mean CKA between different layers."""
+    return float(m[~np.eye(len(m), dtype=bool)].mean())
+
+
+def low_high(m: Square) -> float:
+    """Mean CKA between the lowest and the highest third of the layers."""
+    third = len(m) // 3
+    return float(m[:third, -third:].mean())
+
+
+def stages(names: Sequence[str], parts: int = 4) -> Int[np.ndarray, " l"]:
+    """The stage of every tap: by name in a ResNet (the stem counts to the first), else equal parts of the depth."""
+    found = [re.search(r"(?:layer|stages?\.)(\d)", name) for name in names]
+    if any(found):
+        numbers = np.array([int(m[1]) if m else -1 for m in found])
+        return np.maximum(numbers, numbers[numbers >= 0].min())
+    return np.arange(len(names)) * parts // len(names)
+
+
+def contrast(m: Square, stage: Int[np.ndarray, " l"]) -> float:
+    """Mean CKA of layers within a stage minus that of layers in different stages."""
+    same = stage[:, None] == stage
+    return float(m[same & ~np.eye(len(m), dtype=bool)].mean() - m[~same].mean())
+
+
+def autocorrelation(m: Square, lag: int) -> float:
+    """Autocorrelation of the map's rows along depth, pooled; diagonal bridged and each row's linear trend removed."""
+    rows = m.copy()
+    depth = np.arange(len(m), dtype=float)
+    for i in range(len(m)):
+        rows[i, i] = np.interp(i, np.delete(depth, i), np.delete(rows[i], i))
+        rows[i] -= np.polyval(np.polyfit(depth, rows[i], 1), depth)
+    return float((rows[:, lag:] * rows[:, :-lag]).sum() / (rows**2).sum())
+
+
+def grid(m: Square, period: int) -> float:
+    """Margin by which the map repeats with every block: the smaller of r(period) - 0.5 and r(period) - neighbours."""
+    peak = autocorrelation(m, period)
+    beside = max(autocorrelation(m, period // 2), autocorrelation(m, period + period // 2))
+    return min(peak - 0.5, peak - beside)
+
+
+def matched_depth(c: Cross) -> float:
+    """Median depth (0 to 1) of the ViT layer most similar to each layer in the lower half of the ResNet."""
+    lower = c[:, : c.shape[1] // 2]
+    return float(np.median(lower.argmax(0) / (len(c) - 1)))
+
+
+def matched_share(c: Cross, lowest: float = 60 / 130) -> float:
+    """Share of ViT layers whose most similar ResNet layer lies in the lowest part of the ResNet."""
+    return float((c.argmax(1) < lowest * c.shape[1]).mean())
+
+
+def top_unlike(c: Cross) -> float:
+    """Best CKA with any ResNet layer: mean over the middle third of ViT layers minus the top third."""
+    best, third = c.max(1), len(c) // 3
+    return float(best[third:-third].mean() - best[-third:].mean())
