@@ -70,14 +70,14 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     "scenes": {
         "vit_cls": Recipe("vit_cls", 192_000),
         "vit_gap": Recipe("vit_gap", 192_000),
-        "mixer": Recipe("mixer", 192_000),
-        "resnet": Recipe("resnet", 96_000),
-        "resnet_matched": Recipe("resnet", 96_000, until=0.95),  # stopped at the ViT's accuracy
-        "vit_cls_adamw": Recipe("vit_cls", 96_000, muon=0),
+        "mixer": Recipe("mixer", 96_000),
+        "resnet": Recipe("resnet", 192_000),
+        "resnet_matched": Recipe("resnet", 192_000, until=0.98),  # the ResNet, stopped near the accuracy of the ViT
+        "vit_cls_adamw": Recipe("vit_cls", 64_000, muon=0),
     },
     "cifar10": {
         "vit_cls": Recipe("vit_cls", 1_250_000),
-        "resnet": Recipe("resnet", 1_000_000),
+        "resnet": Recipe("resnet", 700_000),
     },
 }
 

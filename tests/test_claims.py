@@ -1,0 +1,76 @@
+"""The ledger: verdicts follow from rules and intervals, and from nothing else."""
+
+import json
+
+import numpy as np
+import pytest
+
+from seelike import claims
+from seelike.claims import Estimate
+
+
+@pytest.mark.parametrize(
+    ("rule", "low", "high", "expected"),
+    [
+        ("> 0.10", 0.11, 0.2, "reproduced"),
+        ("> 0.10", 0.05, 0.2, "undecided"),
+        ("> 0.10", -0.2, 0.09, "contradicted"),
+        ("> 0.10", 0.10, 0.2, "undecided"),
+        (">= 0.10", 0.10, 0.2, "reproduced"),
+        ("<= 0.35", 0.1, 0.35, "reproduced"),
+        ("< 0.35", 0.35, 0.5, "contradicted"),
+        ("<= 0.35", 0.2, 0.4, "undecided"),
+        ("<= 0.35", 0.36, 0.4, "contradicted"),
+        ("> 0", float("nan"), float("nan"), "undecided"),
+    ],
+)
+def test_verdicts(rule, low, high, expected):
+    assert claims.verdict(rule, low, high) == expected
+
+
+def test_a_rule_that_is_none():
+    with pytest.raises(ValueError, match="a rule is an operator|A rule is an operator"):
+        claims.verdict("about 3", 0, 1)
+
+
+def test_the_interval_covers_seeds_and_images():
+    rng = np.random.default_rng(0)
+    leave = rng.normal(size=(3, 16)) * 0.001
+    images_only = claims.estimate([0.5], leave[:1])
+    seeds_too = claims.estimate([0.4, 0.5, 0.6], leave)
+    assert images_only.estimate == seeds_too.estimate == pytest.approx(0.5)
+    assert seeds_too.high - seeds_too.low > 5 * (images_only.high - images_only.low)
+    assert seeds_too.high == pytest.approx(0.5 + 4.3027 * 0.1 / 3**0.5, rel=1e-3)  # t with 2 degrees of freedom
+
+
+def test_the_interval_over_seeds_covers():
+    rng = np.random.default_rng(1)
+    flat = np.zeros((3, 8))
+    inside = sum(e.low <= 0 <= e.high for e in (claims.estimate(rng.normal(size=3), flat) for _ in range(400)))
+    assert 360 <= inside <= 395
+
+
+def test_record_keeps_and_table_tells(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEELIKE_RESULTS", str(tmp_path))
+    monkeypatch.setattr(claims, "ROOT", tmp_path / "nowhere")
+    assert set(claims.table("smoke").verdict) == {"not run"}
+    assert claims.record("R21-1", "smoke", Estimate(0.2, 0.15, 0.25), seeds=3, images=64) == "reproduced"
+    claims.keep("03", "smoke", {"maps": {"vit": [1, 2]}})
+    claims.record("R21-2", "smoke", Estimate(0.2, 0.1, 0.3), seeds=3, images=64)
+    table = claims.table("smoke").set_index("id")
+    assert table.loc["R21-1", ["estimate", "verdict", "seeds"]].tolist() == [0.2, "reproduced", 3]
+    assert table.loc["R21-2", "verdict"] == "undecided" and table.loc["R21-3", "verdict"] == "not run"
+    assert json.loads((tmp_path / "smoke" / "03.json").read_text())["maps"] == {"vit": [1, 2]}
+    assert [p.name for p in (tmp_path / "smoke").iterdir()] == ["03.json"]
+    with pytest.raises(ValueError, match="'R21-99' is not in"):
+        claims.record("R21-99", "smoke", Estimate(0, 0, 0), seeds=1, images=1)
+
+
+def test_the_table_has_the_promised_columns():
+    assert list(claims.table("scenes").columns[:7]) == ["id", "paper", "chapter", "estimate", "low", "high", "verdict"]
+
+
+def test_every_rule_can_be_applied_and_every_claim_is_complete():
+    for claim in claims.ledger().values():
+        assert claims.verdict(claim["rule"], 0.0, 1.0) in ("reproduced", "contradicted", "undecided")
+        assert {"id", "paper", "where", "chapter", "figure", "statement", "statistic", "rule", "paper_value"} == set(claim)

@@ -1,0 +1,101 @@
+"""One door to all images, and one clear sentence for every way in which they can be missing or broken."""
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from seelike import data
+
+
+def test_scenes_hold_and_yield():
+    images = data.load("scenes", "test", 300, 1)
+    assert len(images) == 300 and images.images.shape == (300, 3, 64, 64) and images.labels.shape == (300,)
+    batches = list(images)
+    assert [len(y) for _, y in batches] == [128, 128, 44]
+    assert torch.equal(torch.cat([x for x, _ in batches]), images.images)
+    assert images.images.min() >= -2 and images.images.max() <= 2
+    assert images.classes[0] == "disc"
+
+
+def test_smoke_has_64():
+    assert len(data.load("smoke")) == 64
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("imagnet",), "no tier 'imagnet': expected one of smoke, scenes, cifar10, imagenet"),
+        (("scenes", "val"), "no split 'val'"),
+        (("scenes", "test", 0), "at least 1, got 0"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        data.load(*arguments)
+
+
+def test_cifar10(mirror):
+    images = data.load("cifar10", "test", 100, 3)
+    again = data.load("cifar10", "test", 100, 3)
+    assert images.pixels.shape == (100, 3, 32, 32) and torch.equal(images.pixels, again.pixels)
+    assert not torch.equal(images.pixels, data.load("cifar10", "test", 100, 4).pixels)
+    assert images.classes[3] == "cat" and not images.skipped
+    with pytest.raises(ValueError, match="10001 images were asked for, but the set has 10000"):
+        data.load("cifar10", "test", 10_001)
+
+
+def test_missing_mirror_and_corrupt_parquet(monkeypatch, tmp_path):
+    monkeypatch.setenv("SEELIKE_MIRROR", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="lay the mirror out like the hub, or unset the variable"):
+        data.load("cifar10")
+    file = tmp_path / "datasets/uoft-cs/cifar10/plain_text/test-00000-of-00001.parquet"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"PAR1 this is no parquet file")
+    with pytest.raises(ValueError, match="not a readable parquet file .*: copy it again"):
+        data.load("cifar10")
+
+
+def test_without_a_mirror_the_hub_is_named(monkeypatch):
+    monkeypatch.delenv("SEELIKE_MIRROR", raising=False)
+    monkeypatch.setattr(data.datasets, "load_dataset", lambda *_, **__: (_ for _ in ()).throw(ConnectionError("offline")))
+    with pytest.raises(FileNotFoundError, match="could not be read from the hub .ConnectionError.: connect to the internet"):
+        data.load("cifar10", "train")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two classes; among them a grey, a CMYK, a truncated and a bogus file."""
+    rng = np.random.default_rng(0)
+    for label in ("cat", "dog"):
+        (tmp_path / "pictures" / label).mkdir(parents=True)
+        for i in range(3):
+            pixels = rng.integers(0, 255, (40, 50, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "pictures" / label / f"{i}.png")
+    cat = tmp_path / "pictures" / "cat"
+    Image.fromarray(rng.integers(0, 255, (40, 50), dtype=np.uint8)).save(cat / "grey.png")
+    Image.fromarray(rng.integers(0, 255, (40, 50, 3), dtype=np.uint8)).convert("CMYK").save(cat / "print.jpg")
+    whole = (cat / "0.png").read_bytes()
+    (cat / "truncated.png").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "pictures" / "dog" / "bogus.jpg").write_bytes(b"not a picture")
+    return tmp_path / "pictures"
+
+
+def test_a_folder_of_images(folder):
+    images = data.load("imagenet", "train", source=str(folder))
+    assert len(images) == 10 and images.classes == ("cat", "dog")
+    with pytest.warns(UserWarning, match="2 of 10 images could not be read and were left out"):
+        batches = list(images)
+    assert sum(len(y) for _, y in batches) == 8 and batches[0][0].shape[1:] == (3, 224, 224)
+    assert sorted(name.rpartition("/")[2] for name in images.skipped) == ["bogus.jpg", "truncated.png"]
+
+
+def test_an_empty_folder_and_too_many_images(tmp_path, folder):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="holds no images that can be listed"):
+        data.load("imagenet", source=str(tmp_path / "empty"))
+    with pytest.raises(ValueError, match="11 images were asked for, but the set has 10"):
+        data.load("imagenet", "train", 11, source=str(folder))
+    shutil.rmtree(folder)

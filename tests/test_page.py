@@ -1,0 +1,153 @@
+"""The built site in headless Chromium: mathematics, search, accessibility, phones, and no other host."""
+
+import functools
+import http.server
+import re
+import shutil
+import threading
+
+import pytest
+
+from conftest import ROOT
+
+SITE = ROOT / "_build" / "html"
+PAGES = ["book/intro.html", "book/how_to_run.html", "book/glossary.html", "book/bibliography.html"] + [
+    f"book/chapters/{path.stem}.html" for path in sorted((ROOT / "notebooks").glob("*.py"))
+]
+pytestmark = [pytest.mark.page, pytest.mark.skipif(not (SITE / "index.html").exists(), reason="no site in _build/html: run make book")]
+
+
+def test_every_image_has_real_alt_text():
+    for page in PAGES:
+        for tag in re.findall(r"<img[^>]*>", (SITE / page).read_text()):
+            alt = re.search(r'alt="([^"]*)"', tag)
+            assert alt and len(alt[1]) >= 20 and not re.search(r"\.png|_images/", alt[1]), (page, tag)
+
+
+def test_every_cell_was_executed():
+    import nbformat
+
+    from seelike.run import CHAPTERS, gate
+
+    assert {p.stem for p in CHAPTERS.glob("*.ipynb")} == {p.stem for p in (ROOT / "notebooks").glob("*.py")}
+    for path in CHAPTERS.glob("*.ipynb"):
+        assert gate(nbformat.read(path, 4)) == [], path.name
+
+
+def test_no_page_names_another_host_to_load_from():
+    for page in PAGES:
+        text = (SITE / page).read_text()
+        for tag in re.findall(r"<(?:script|link|img|iframe)[^>]*>", text):
+            assert not re.search(r'(?:src|href)="(?:https?:)?//', tag), (page, tag)
+        assert not re.search(r"""import\(["']https?:""", text), page
+
+
+def test_the_site_is_small():
+    assert sum(p.stat().st_size for p in SITE.rglob("*") if p.is_file()) < 15e6
+
+
+@pytest.fixture(scope="session")
+def server():
+    quiet = type("Quiet", (http.server.SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(quiet, directory=str(SITE))) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{httpd.server_address[1]}"
+        httpd.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not chromium:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    with sync_playwright() as p:
+        running = p.chromium.launch(executable_path=chromium, args=flags)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def visit(browser, server):
+    """Opens a page and returns it with what went wrong on the way."""
+    opened = []
+
+    def go(path, theme="light", width=1280):
+        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=theme)
+        opened.append(page)
+        trouble = []
+        page.on("console", lambda m: trouble.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda e: trouble.append(str(e)))
+        page.on("request", lambda r: trouble.append(f"asks {r.url}") if not r.url.startswith((server, "data:", "blob:")) else None)
+        page.on("response", lambda r: trouble.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+        page.goto(f"{server}/{path}", wait_until="networkidle")
+        page.evaluate(f"document.documentElement.dataset.mode = document.documentElement.dataset.theme = '{theme}'")
+        return page, trouble
+
+    yield go
+    for page in opened:
+        page.close()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_render_quietly(visit, path):
+    page, trouble = visit(path)
+    assert not trouble, trouble
+    assert page.locator("h1").count() == 1
+    broken = page.evaluate("[...document.images].filter(i => i.complete && i.naturalWidth === 0).map(i => i.src)")
+    assert not broken
+
+
+def test_mathematics_is_typeset(visit):
+    page, _ = visit("book/chapters/02_cka.html")
+    page.wait_for_selector("mjx-container", timeout=15_000)
+    assert page.locator("mjx-container").count() > 20 and page.locator("mjx-merror").count() == 0
+    fonts = page.evaluate("document.fonts.ready.then(f => [...f].filter(x => x.status === 'loaded').map(x => x.family).join())")
+    assert "MJX" in fonts
+
+
+def test_search_finds_a_term(visit):
+    page, trouble = visit("search.html?q=jackknife")
+    page.wait_for_selector("#search-results li", timeout=15_000)
+    assert page.locator("#search-results li").count() >= 1 and not trouble
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_horizontal_scroll_on_a_phone(visit, path):
+    page, _ = visit(path, width=390)
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+
+
+@pytest.fixture(scope="session")
+def axe():
+    from importlib.metadata import files
+
+    return next(f for f in files("axe-playwright-python") if str(f).endswith("axe.min.js")).locate().read_text()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_nothing_serious(visit, axe, path, theme):
+    page, _ = visit(path, theme=theme)
+    page.evaluate(axe)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then(r => r.violations)")
+    serious = [
+        (v["id"], [(n["html"][:150], n["any"][0]["message"] if n["any"] else "") for n in v["nodes"][:4]])
+        for v in found
+        if v["impact"] in ("serious", "critical")
+    ]
+    assert not serious, serious
+
+
+def test_links_inside_the_site_lead_somewhere():
+    for page in PAGES:
+        for target in re.findall(r'<a[^>]* href="([^"#?]+)', (SITE / page).read_text()):
+            if not re.match(r"https?:|mailto:|javascript:", target):
+                assert ((SITE / page).parent / target).exists(), (page, target)
+
+
+def test_the_build_had_no_warnings():
+    log = (ROOT / "_build" / "book.log").read_text()
+    assert "WARNING" not in log

@@ -1,0 +1,59 @@
+"""The repository keeps its promises to people and to tools."""
+
+import re
+import subprocess
+import tomllib
+
+import pytest
+import yaml
+
+from conftest import ROOT
+
+
+def tracked(*patterns):
+    asked = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=True)
+    return asked.stdout.split()
+
+
+def test_environment_equals_pyproject():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + [r for group in project["optional-dependencies"].values() for r in group]
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    assert environment["dependencies"][-1]["pip"] == sorted(wanted)
+
+
+def test_the_lock_holds_every_dependency():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + [r for group in project["optional-dependencies"].values() for r in group]
+    locked = {re.split("==", line)[0].lower().replace("_", "-") for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line}
+    assert {re.split("[><=]", r)[0].lower().replace("_", "-") for r in wanted} <= locked
+
+
+def test_only_percent_sources_are_tracked():
+    assert tracked("*.ipynb") == []
+    assert all(p.endswith(".py") for p in tracked("notebooks"))
+
+
+def test_nothing_unpickles():
+    for path in tracked("src/*.py", "notebooks/*.py", "benchmarks/*.py"):
+        assert not re.search(r"pickle|torch\.load\(|trust_remote_code", (ROOT / path).read_text()), path
+
+
+def test_numbers_are_not_typed_into_prose():
+    """A decimal in a chapter's text must come from the ledger or the run; definitions of rules may be quoted."""
+    for path in tracked("notebooks/*.py"):
+        prose = [line for line in (ROOT / path).read_text().splitlines() if line.startswith("# ") and not line.startswith("# %%")]
+        typed = [line for line in prose if re.search(r"(?<![\w.{`$])\d\.\d\d+(?![\w.])", re.sub(r"\$[^$]*\$|`[^`]*`", "", line))]
+        assert not typed, (path, typed)
+
+
+@pytest.mark.parametrize("command", [["ruff", "check", "."], ["ruff", "format", "--check", "src", "tests", "benchmarks"], ["mypy"]])
+def test_linters_are_clean(command):
+    asked = subprocess.run([ROOT / ".venv" / "bin" / command[0], *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert asked.returncode == 0, asked.stdout[-2000:]
+
+
+def test_workflows_are_yaml():
+    for path in tracked(".github/workflows/*.yml"):
+        flow = yaml.safe_load((ROOT / path).read_text())
+        assert "jobs" in flow and all("runs-on" in job for job in flow["jobs"].values())

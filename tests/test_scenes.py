@@ -1,0 +1,103 @@
+"""Scenes: reproducible, balanced, and truthful about what they show."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from seelike import scenes
+from seelike.scenes import SHAPES, TEXTURES, cue_conflict, sample
+
+
+def same(a, b):
+    return all(torch.equal(getattr(a, f), getattr(b, f)) for f in ("images", "shape", "texture", "mask", "centre", "scale"))
+
+
+def test_a_seed_gives_the_same_bytes_in_another_process_with_other_threads():
+    code = (
+        "import torch, hashlib; torch.set_num_threads({}); from seelike.scenes import sample;"
+        "print(hashlib.sha256(sample(300, 7).images.numpy().tobytes()).hexdigest())"
+    )
+    prints = {subprocess.run([sys.executable, "-c", code.format(t)], capture_output=True, text=True, check=True).stdout for t in (1, 2)}
+    assert len(prints) == 1
+
+
+def test_any_window_of_the_stream_is_the_same():
+    assert same(sample(300, 3)[:40], sample(40, 3))
+    assert same(sample(300, 3)[250:], sample(50, 3, start=250))
+    assert not torch.equal(sample(40, 3).images, sample(40, 4).images)
+    assert not torch.equal(sample(40, 3).images, sample(40, 3, split="train").images)
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.1, 0.5, 1.0])
+def test_correlation_is_the_share_of_agreement(correlation):
+    s = sample(4000, 1, correlation)
+    agree = (s.shape == s.texture).float().mean().item()
+    assert abs(agree - correlation) <= 4 * (correlation * (1 - correlation) / 4000) ** 0.5
+    if correlation == 0.1:  # independent: every texture equally often with every shape
+        assert torch.bincount(10 * s.shape + s.texture, minlength=100).min() > 15
+
+
+def test_cue_conflict_never_agrees_and_all_classes_appear():
+    s = cue_conflict(2000, 1)
+    assert (s.shape != s.texture).all()
+    assert torch.bincount(s.shape, minlength=10).min() > 140 and torch.bincount(s.texture, minlength=10).min() > 140
+
+
+def test_the_object_lies_where_the_annotation_says():
+    s = sample(200, 2)
+    rows, columns = torch.meshgrid(torch.arange(64) + 0.5, torch.arange(64) + 0.5, indexing="ij")
+    for mask, (x, y), radius in zip(s.mask, s.centre, s.scale, strict=True):
+        distance = ((columns[mask] - x) ** 2 + (rows[mask] - y) ** 2).sqrt()
+        assert distance.max() <= 1.2 * radius  # corners reach a little beyond the nominal radius
+        assert distance.max() >= 0.75 * radius
+    assert s.scale.min() >= 18 and s.scale.max() <= 28
+
+
+def test_the_mask_separates_object_from_background():
+    """The same draw with another texture changes pixels inside the mask, and next to none outside it."""
+    agree, conflict = sample(64, 5, 1.0), sample(64, 5, 0.0)
+    assert torch.equal(agree.mask, conflict.mask)
+    changed = (agree.images.int() - conflict.images.int()).abs().amax(1) > 2
+    assert changed[agree.mask].float().mean() > 0.7
+    assert changed[~agree.mask].float().mean() < 0.02
+
+
+def test_train_and_test_share_no_photograph():
+    train, test = scenes._photographs("train").float().flatten(1), scenes._photographs("test").float().flatten(1)
+    between = torch.corrcoef(torch.cat([train, test]))[: len(train), len(train) :]
+    assert between.abs().max() < 0.9
+
+
+def test_silhouettes_differ():
+    masks = (scenes._templates() > 0).float().flatten(1)
+    overlap = masks @ masks.T
+    union = masks.sum(1)[:, None] + masks.sum(1) - overlap
+    off_diagonal = (overlap / union)[~torch.eye(10, dtype=torch.bool)]
+    assert off_diagonal.max() < 0.9
+
+
+def test_as_a_data_set():
+    rows = sample(12, 0, 0.5).to_dataset()
+    assert rows.features["shape"].names == list(SHAPES) and rows.features["texture"].names == list(TEXTURES)
+    s = sample(12, 0, 0.5)
+    assert rows["shape"] == s.shape.tolist()
+    assert torch.equal(torch.tensor(list(rows[0]["image"].get_flattened_data()) if hasattr(rows[0]["image"], "get_flattened_data") else list(rows[0]["image"].getdata())).view(64, 64, 3).permute(2, 0, 1), s.images[0].long())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n": 0}, "n >= 1 images"),
+        ({"n": 4, "start": -1}, "start >= 0"),
+        ({"n": 4, "correlation": 1.5}, "between 0 and 1, got 1.5"),
+        ({"n": 4, "split": "val"}, "'train' and 'test', got 'val'"),
+    ],
+)
+def test_bad_input_says_so(arguments, message):
+    import inspect
+
+    unchecked = inspect.unwrap(sample)
+    with pytest.raises(ValueError, match=message):
+        unchecked(**arguments)

@@ -1,0 +1,109 @@
+"""Training: resumable to the last bit, and the zoo's recipes give the losses on their cards."""
+
+import itertools
+import json
+
+import pytest
+import torch
+
+from seelike import data, models, train
+
+
+def test_a_killed_run_goes_on_to_the_same_end(tmp_path):
+    whole = train.Run("vit_cls", "smoke", 0, tmp_path / "whole")
+    draw = train.batches("smoke", whole.recipe, 0)
+    expected = [whole.advance(draw) for _ in range(8)]
+    first = train.Run("vit_cls", "smoke", 0, tmp_path / "halves")
+    losses = [first.advance(draw) for _ in range(5)]
+    first.save()
+    second = train.Run("vit_cls", "smoke", 0, tmp_path / "halves")  # another process would see the same files
+    assert second.step == 5
+    losses += [second.advance(draw) for _ in range(3)]
+    assert losses == pytest.approx(expected, abs=1e-6)
+    for key, value in whole.model.state_dict().items():
+        torch.testing.assert_close(second.model.state_dict()[key], value, msg=key)
+
+
+@pytest.mark.parametrize("name", ["vit_cls", "resnet"])
+def test_a_run_leaves_weights_and_card_and_nothing_else(tmp_path, name):
+    card = train.train(name, "smoke", 1, tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [f"{name}-1.json", f"{name}-1.safetensors"]
+    assert json.loads((tmp_path / f"{name}-1.json").read_text()) == card
+    assert card["images_seen"] == 640 and len(card["first_losses"]) == 10 and card["sha256"] == models.fingerprint(tmp_path / f"{name}-1.safetensors")
+    assert card["curve"][-1].keys() == {"images", "loss", "accuracy", "shape", "texture"}
+
+
+def test_a_kill_while_saving_leaves_the_previous_checkpoint(tmp_path, monkeypatch):
+    run = train.Run("resnet", "smoke", 0, tmp_path)
+    run.save()
+    before = run.checkpoint.read_bytes()
+    monkeypatch.setattr(train.os, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    run.advance(train.batches("smoke", run.recipe, 0))
+    with pytest.raises(KeyboardInterrupt):
+        run.save()
+    assert run.checkpoint.read_bytes() == before and train.Run("resnet", "smoke", 0, tmp_path).step == 0
+
+
+def test_until_stops_a_run(tmp_path, monkeypatch):
+    stopped = train.Recipe("resnet", 640, {"width": 4}, until=0.0)
+    monkeypatch.setitem(train.RECIPES["smoke"], "resnet", stopped)
+    assert train.train("resnet", "smoke", 0, tmp_path)["images_seen"] < 640
+
+
+def test_schedule():
+    values = [train.schedule(step, 1000) for step in range(1000)]
+    assert values[0] == pytest.approx(0.02) and values[50] == values[599] == 1 and values[800] == pytest.approx(0.5)
+    assert values[-1] == pytest.approx(1 / 400)
+
+
+def test_muon_takes_the_inner_matrices_and_moves_the_network_itself():
+    recipe = train.Recipe("resnet", 64_000)
+    model = models.create("resnet", seed=0)
+    optimiser = train.Optimiser(model, recipe)
+    inner = {id(p) for p in optimiser.inner}
+    names = {name for name, p in model.named_parameters() if id(p) in inner}
+    assert "layer1.0.conv1.weight" in names and not any(n.startswith(("conv1", "fc")) or "bn" in n for n in names)
+    before = model.layer1[0].conv1.weight.detach().clone()
+    model(torch.randn(4, 3, 64, 64)).sum().backward()
+    optimiser.step(500)
+    assert not torch.equal(before, model.layer1[0].conv1.weight) and model.layer1[0].conv1.weight.grad is None
+
+
+def test_augmentation_shifts_and_mirrors():
+    x = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16).expand(64, 3, 16, 16)
+    out = train.crop_and_mirror(x, seed=0)
+    assert out.shape == x.shape and torch.equal(out, train.crop_and_mirror(x, seed=0))
+    mirrored = (out[:, 0, 8, 1:].int() < out[:, 0, 8, :-1].int()).sum(1) > 7
+    assert 15 < mirrored.sum() < 50
+    assert len({tuple(o.flatten().tolist()) for o in out[:, 0]}) > 30
+
+
+def test_unknown_recipes_name_the_known():
+    with pytest.raises(ValueError, match="no recipe for 'vit' at tier 'scenes'"):
+        train.recipe("vit", "scenes")
+
+
+def test_the_zoo_asked_for_has_recipes():
+    for tier, networks in train.ZOO.items():
+        assert {name for name, _ in networks} <= set(train.RECIPES[tier])
+
+
+@pytest.mark.slow
+def test_a_recipe_gives_the_losses_on_its_card(tmp_path):
+    """The first hundred steps of the ResNet on Scenes, in another process than the one that wrote the card."""
+    card = next(c for c in models.cards("scenes") if c["name"] == "resnet" and c["seed"] == 0)
+    run = train.Run("resnet", "scenes", 0, tmp_path)
+    draw = train.batches("scenes", run.recipe, 0)
+    assert card["data"] == train.data_fingerprint("scenes", run.recipe, 0)
+    losses = [run.advance(draw) for _ in range(100)]
+    assert losses[:10] == pytest.approx(card["first_losses"][:10], abs=2e-3)
+    smooth = lambda v: [sum(w) / 20 for w in itertools.batched(v, 20)] if hasattr(itertools, "batched") else [sum(v[i : i + 20]) / 20 for i in range(0, 100, 20)]
+    assert smooth(losses) == pytest.approx(smooth(card["first_losses"]), rel=0.03)
+
+
+def test_predictions_do_not_depend_on_batches():
+    model = models.create("resnet", seed=0).train()
+    images = data.load("scenes", "test", 50)
+    one = train.predict(model, images)
+    other = train.predict(model, data.Images(images.pixels, images.labels, images.classes, batch_size=7))
+    assert torch.equal(one, other) and model.training
