@@ -31,6 +31,7 @@ plots.style()
 TIERS = ("scenes", "cifar10", "imagenet")
 tables = {name: claims.table(name).set_index("id") for name in TIERS}
 
+
 # %% tags=["hide-input"]
 def cell(row):
     if row["verdict"] == "not run":
@@ -48,7 +49,12 @@ Markdown("\n".join(lines))
 # ## What the numbers are
 
 # %% tags=["hide-input"]
-Markdown("\n\n".join(f"**{name}** ({c['paper']}, {c['where']}): {c['statistic']}. Rule: {c['rule']}. The paper's value: {c['paper_value']}." for name, c in claims.ledger().items()))
+Markdown(
+    "\n\n".join(
+        f"**{name}** ({c['paper']}, {c['where']}): {c['statistic']}. Rule: {c['rule']}. The paper's value: {c['paper_value']}."
+        for name, c in claims.ledger().items()
+    )
+)
 
 # %% mystnb={"figure": {"name": "fig-scorecard", "caption": "Estimates and intervals of every decided claim against its threshold, in units of the interval's distance: right of the line is the side that the claim asserts."}, "image": {"alt": "Dot plot with one row per claim and one colour per tier: estimates with intervals, shifted so that the threshold of each claim's rule is the vertical line at zero and the claimed side is on the right."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(7.2, 4.2))

@@ -29,8 +29,8 @@ def test_verdicts(rule, low, high, expected):
 
 
 def test_a_rule_that_is_none():
-    with pytest.raises(ValueError, match="a rule is an operator|A rule is an operator"):
-        claims.verdict("about 3", 0, 1)
+    with pytest.raises(ValueError, match="A rule is an operator"):
+        claims.verdict("about 3", 0.0, 1.0)
 
 
 def test_the_interval_covers_seeds_and_images():
@@ -46,7 +46,7 @@ def test_the_interval_covers_seeds_and_images():
 def test_the_interval_over_seeds_covers():
     rng = np.random.default_rng(1)
     flat = np.zeros((3, 8))
-    inside = sum(e.low <= 0 <= e.high for e in (claims.estimate(rng.normal(size=3), flat) for _ in range(400)))
+    inside = sum(e.low <= 0 <= e.high for e in (claims.estimate(rng.normal(size=3).tolist(), flat) for _ in range(400)))
     assert 360 <= inside <= 395
 
 
@@ -63,7 +63,7 @@ def test_record_keeps_and_table_tells(tmp_path, monkeypatch):
     assert json.loads((tmp_path / "smoke" / "03.json").read_text())["maps"] == {"vit": [1, 2]}
     assert [p.name for p in (tmp_path / "smoke").iterdir()] == ["03.json"]
     with pytest.raises(ValueError, match="'R21-99' is not in"):
-        claims.record("R21-99", "smoke", Estimate(0, 0, 0), seeds=1, images=1)
+        claims.record("R21-99", "smoke", Estimate(0.0, 0.0, 0.0), seeds=1, images=1)
 
 
 def test_the_table_has_the_promised_columns():

@@ -1,7 +1,5 @@
 """One door to all images, and one clear sentence for every way in which they can be missing or broken."""
 
-import shutil
-
 import numpy as np
 import pytest
 import torch
@@ -98,4 +96,3 @@ def test_an_empty_folder_and_too_many_images(tmp_path, folder):
         data.load("imagenet", source=str(tmp_path / "empty"))
     with pytest.raises(ValueError, match="11 images were asked for, but the set has 10"):
         data.load("imagenet", "train", 11, source=str(folder))
-    shutil.rmtree(folder)

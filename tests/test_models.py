@@ -84,7 +84,9 @@ def test_loading_checks_the_hash_and_the_fit(monkeypatch, tmp_path):
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(ValueError, match="not a readable safetensors file"):
         models.load_weights(model, path)
-    with pytest.raises(FileNotFoundError, match="the zoo has vit_cls-0, vit_cls-1, vit_cls-2.: train them with `python -m seelike.train resnet"):
+    with pytest.raises(
+        FileNotFoundError, match="the zoo has vit_cls-0, vit_cls-1, vit_cls-2.: train them with `python -m seelike.train resnet"
+    ):
         models.load("resnet")
     assert [c["seed"] for c in models.cards("scenes")] == [0, 1, 2] == models.shared_seeds(["vit_cls"])
     assert models.cards("cifar10") == []
@@ -99,7 +101,9 @@ def test_without_a_network_the_imagenet_tier_says_so(monkeypatch):
         models.load("nonsense", "imagenet")
 
 
-@pytest.mark.parametrize("card", [pytest.param(c, id=f"{c['tier']}-{c['name']}-{c['seed']}") for t in ("scenes", "cifar10") for c in models.cards(t)])
+@pytest.mark.parametrize(
+    "card", [pytest.param(c, id=f"{c['tier']}-{c['name']}-{c['seed']}") for t in ("scenes", "cifar10") for c in models.cards(t)]
+)
 def test_the_zoo_is_what_its_cards_say(card):
     model = models.load(card["name"], card["tier"], card["seed"])
     assert sum(p.numel() for p in model.parameters()) == card["parameters"]

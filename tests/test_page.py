@@ -7,7 +7,6 @@ import shutil
 import threading
 
 import pytest
-
 from conftest import ROOT
 
 SITE = ROOT / "_build" / "html"
@@ -62,7 +61,15 @@ def browser():
         pytest.skip("no Chromium on this machine: apt-get install chromium")
     from playwright.sync_api import sync_playwright
 
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    flags = [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    ]
     with sync_playwright() as p:
         running = p.chromium.launch(executable_path=chromium, args=flags)
         yield running

@@ -83,7 +83,16 @@ def test_as_a_data_set():
     assert rows.features["shape"].names == list(SHAPES) and rows.features["texture"].names == list(TEXTURES)
     s = sample(12, 0, 0.5)
     assert rows["shape"] == s.shape.tolist()
-    assert torch.equal(torch.tensor(list(rows[0]["image"].get_flattened_data()) if hasattr(rows[0]["image"], "get_flattened_data") else list(rows[0]["image"].getdata())).view(64, 64, 3).permute(2, 0, 1), s.images[0].long())
+    assert torch.equal(
+        torch.tensor(
+            list(rows[0]["image"].get_flattened_data())
+            if hasattr(rows[0]["image"], "get_flattened_data")
+            else list(rows[0]["image"].getdata())
+        )
+        .view(64, 64, 3)
+        .permute(2, 0, 1),
+        s.images[0].long(),
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Training: resumable to the last bit, and the zoo's recipes give the losses on their cards."""
 
-import itertools
 import json
 
 import pytest
@@ -29,7 +28,11 @@ def test_a_run_leaves_weights_and_card_and_nothing_else(tmp_path, name):
     card = train.train(name, "smoke", 1, tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == [f"{name}-1.json", f"{name}-1.safetensors"]
     assert json.loads((tmp_path / f"{name}-1.json").read_text()) == card
-    assert card["images_seen"] == 640 and len(card["first_losses"]) == 10 and card["sha256"] == models.fingerprint(tmp_path / f"{name}-1.safetensors")
+    assert (
+        card["images_seen"] == 640
+        and len(card["first_losses"]) == 10
+        and card["sha256"] == models.fingerprint(tmp_path / f"{name}-1.safetensors")
+    )
     assert card["curve"][-1].keys() == {"images", "loss", "accuracy", "shape", "texture"}
 
 
@@ -97,7 +100,10 @@ def test_a_recipe_gives_the_losses_on_its_card(tmp_path):
     assert card["data"] == train.data_fingerprint("scenes", run.recipe, 0)
     losses = [run.advance(draw) for _ in range(100)]
     assert losses[:10] == pytest.approx(card["first_losses"][:10], abs=2e-3)
-    smooth = lambda v: [sum(w) / 20 for w in itertools.batched(v, 20)] if hasattr(itertools, "batched") else [sum(v[i : i + 20]) / 20 for i in range(0, 100, 20)]
+
+    def smooth(values):
+        return [sum(values[i : i + 20]) / 20 for i in range(0, 100, 20)]
+
     assert smooth(losses) == pytest.approx(smooth(card["first_losses"]), rel=0.03)
 
 

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int, UInt8
 from PIL import Image
-from timm.data import create_transform, resolve_data_config
+from timm.data import create_transform
 from torch import Tensor
 
 from seelike import scenes
@@ -196,7 +196,7 @@ def _stream(source: str, split: str, n: int | None, seed: int, transform: Transf
     labelled = "label" in rows.features
     labels = torch.tensor(rows["label"]) if labelled else torch.zeros(len(rows), dtype=torch.long)
     classes = tuple(rows.features["label"].names) if labelled else ("unlabelled",)
-    return ImageStream(rows, column, labels, classes, transform or create_transform(**resolve_data_config({})))
+    return ImageStream(rows, column, labels, classes, transform or create_transform(224))
 
 
 def _folder(path: Path, split: str) -> datasets.Dataset:

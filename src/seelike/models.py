@@ -95,6 +95,17 @@ def create(name: str, tier: str = "scenes", *, seed: int | None = None, **option
     raise ValueError(f"No network is called {name!r}: expected one of {', '.join(OURS)}, or a name from timm.list_models().")
 
 
+def untrained(name: str, tier: str = "scenes", seed: int = 100) -> nn.Module:
+    """The control: a network of the tier with fresh weights, in eval mode.
+
+    timm starts the last norm of every residual branch of a ResNet at zero, which leaves its branches silent;
+    here they start at one, so that every tap has something to say.
+    """
+    if tier != "imagenet":
+        return create(name, tier, seed=seed, **({"zero_init_last": False} if name == "resnet" else {})).eval()
+    return create(IMAGENET.get(name, name), tier, seed=seed).eval()
+
+
 def load(name: str, tier: str = "scenes", seed: int = 0) -> nn.Module:
     """The trained network of a tier in eval mode; `name` may also be a timm name at the imagenet tier.
 

@@ -19,14 +19,14 @@ from torch import Tensor
 from seelike.run import commit
 
 COLOURS = dict(
-    zip(("vit_cls", "resnet", "vit_gap", "mixer", "resnet_matched", "control"), sns.color_palette("colorblind", 10), strict=False)
+    zip(("vit_cls", "resnet", "vit_gap", "mixer", "vit_matched", "control"), sns.color_palette("colorblind", 10), strict=False)
 ) | {"control": (0.35, 0.35, 0.35)}
 LABELS = {
     "vit_cls": "ViT (CLS)",
     "vit_gap": "ViT (GAP)",
     "resnet": "ResNet",
     "mixer": "MLP-Mixer",
-    "resnet_matched": "ResNet, accuracy-matched",
+    "vit_matched": "ViT (CLS), accuracy-matched",
 }
 MAP = "viridis"
 INK = "#404040"
@@ -45,7 +45,6 @@ def style() -> None:
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.titlesize": 12,
-            "axes.titleweight": "medium",
             "axes.labelsize": 11,
             "xtick.labelsize": 10,
             "ytick.labelsize": 10,
@@ -95,5 +94,5 @@ def intervals(ax: Axes, rows: Mapping[str, tuple[float, float, float]], colours:
         ax.plot([low, high], [y, y], color=colour, lw=2.5, solid_capstyle="butt")
         ax.plot(estimate, y, "o", color=colour, ms=7)
     ax.set_yticks(range(len(rows)), list(rows))
-    ax.invert_yaxis()
+    ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.grid(axis="x", lw=0.5, alpha=0.5)

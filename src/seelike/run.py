@@ -55,7 +55,7 @@ def notebook(path: Path) -> nbformat.NotebookNode:
     return made
 
 
-def run(chapter: str, parameters: Mapping[str, Any], *, jobs: int = 1, seconds: int = CELL_SECONDS) -> Path:
+def run(chapter: str, parameters: Mapping[str, Any], *, jobs: int = 1, seconds: int = CELL_SECONDS, out: Path | None = None) -> Path:
     """Execute one chapter and publish its page; ChapterError if anything in it went wrong."""
     path = source(chapter)
     WORK.mkdir(parents=True, exist_ok=True)
@@ -73,9 +73,10 @@ def run(chapter: str, parameters: Mapping[str, Any], *, jobs: int = 1, seconds: 
     if faults := gate(done):
         raise ChapterError(f"{path.name} ran, but is not fit to print:\n  " + "\n  ".join(faults) + f"\nPartial notebook: {partial}")
     finish(done, time.monotonic() - started, parameters)
-    CHAPTERS.mkdir(parents=True, exist_ok=True)
+    folder = out or CHAPTERS
+    folder.mkdir(parents=True, exist_ok=True)
     nbformat.write(done, partial)
-    page = CHAPTERS / f"{path.stem}.ipynb"
+    page = folder / f"{path.stem}.ipynb"
     os.replace(partial, page)
     return page
 
@@ -86,7 +87,7 @@ class _environment:
     def __init__(self, jobs: int) -> None:
         threads = str(max((os.cpu_count() or 1) // jobs, 1))
         self.wanted = {name: threads for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-        self.wanted |= {"TQDM_DISABLE": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        self.wanted |= {"TQDM_DISABLE": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", "PYTHONWARNINGS": "ignore:IProgress not found"}
 
     def __enter__(self) -> None:
         self.before = {name: os.environ.get(name) for name in self.wanted}
@@ -167,16 +168,16 @@ def _imports(path: Path) -> set[str]:
     return {name for name in names if name.startswith("seelike")}
 
 
-def published(tier: str) -> None:
+def publish(tier: str) -> None:
     """Copy the numbers of this machine's run of a tier into `results/`, where the book finds them."""
     for path in sorted((ROOT / "_build" / "results" / tier).glob("*.json")):
         (ROOT / "results" / tier).mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, ROOT / "results" / tier / path.name)
 
 
-def timings() -> dict[str, float]:
-    """Seconds that each published chapter took."""
-    pages = sorted(CHAPTERS.glob("*.ipynb"))
+def timings(folder: Path | None = None) -> dict[str, float]:
+    """Seconds that each executed chapter in a folder (default: the book's) took."""
+    pages = sorted((folder or CHAPTERS).glob("*.ipynb"))
     return {p.stem: json.loads(p.read_text())["metadata"]["seelike"]["seconds"] for p in pages}
 
 
@@ -188,22 +189,24 @@ def main() -> int:
     parser.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     parser.add_argument("--jobs", type=int, default=1, help="chapters that run at the same time elsewhere; sets the threads")
     parser.add_argument("--timeout", type=int, default=CELL_SECONDS, help="seconds that one cell may take")
-    parser.add_argument("--record", action="store_true", help="copy the numbers into results/ afterwards")
+    parser.add_argument("--out", type=Path, default=CHAPTERS, help="folder for the pages (default: the book's)")
+    parser.add_argument("--publish", action="store_true", help="only copy this machine's numbers of the tier into results/")
     parser.add_argument("--times", action="store_true", help="only print how long the published chapters took")
     options = parser.parse_args()
+    if options.publish:
+        publish(options.tier)
+        return 0
     if options.times:
         print("\n".join(f"{stem:30s} {seconds:6.1f} s" for stem, seconds in timings().items()))
         return 0
     parameters = {"tier": options.tier} | {k: _value(v) for k, v in options.parameter}
     for chapter in options.chapters or [p.stem for p in sorted(NOTEBOOKS.glob("*.py"))]:
         try:
-            page = run(chapter, parameters, jobs=options.jobs, seconds=options.timeout)
+            page = run(chapter, parameters, jobs=options.jobs, seconds=options.timeout, out=options.out)
         except ChapterError as error:
             print(f"seelike.run: {error}", file=sys.stderr)
             return 1
-        print(f"{page.stem}  {timings()[page.stem]:.1f} s", flush=True)
-    if options.record:
-        published(options.tier)
+        print(f"{page.stem}  {timings(page.parent)[page.stem]:.1f} s", flush=True)
     return 0
 
 
