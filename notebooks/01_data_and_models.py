@@ -43,7 +43,13 @@ plots.style()
 # %%
 drawn = scenes.sample(600, seed=4)
 conflict = scenes.cue_conflict(600, seed=4)
-drawn.images.shape, scenes.SHAPES[drawn.shape[0]], scenes.TEXTURES[drawn.texture[0]], drawn.centre[0].tolist(), drawn.scale[0].item()
+(
+    drawn.images.shape,
+    scenes.SHAPES[drawn.shape[0]],
+    scenes.TEXTURES[drawn.texture[0]],
+    drawn.centre[0].tolist(),
+    drawn.scale[0].item(),
+)
 
 # %% mystnb={"figure": {"name": "fig-contact", "caption": "Scenes. In the three upper rows the texture belongs to the class, as in training; in the lowest row shape and texture contradict each other (cue conflict), which no network was trained on."}, "image": {"alt": "Contact sheet of forty small pictures in ten columns, one per shape: disc, square, triangle, star, cross, ring, crescent, bars, heart and ell, each filled with a tinted texture such as brick, grass or fur, casting a soft shadow on a photographic background."}} tags=["hide-input"]
 fig, axes = plt.subplots(4, 10, figsize=(10.5, 4.75))
@@ -78,8 +84,21 @@ scenes.sample(1000, seed=0, correlation=0.5).to_dataset()
 
 # %%
 cards = pd.DataFrame(models.cards("scenes") + models.cards("cifar10"))
-columns = ["tier", "name", "seed", "accuracy", "accuracy_low", "accuracy_high", "parameters", "images_seen", "seconds"]
-cards[columns].style.format({c: "{:.3f}" for c in columns if c.startswith("acc")} | {"parameters": "{:,}", "images_seen": "{:,}"}).hide()
+columns = [
+    "tier",
+    "name",
+    "seed",
+    "accuracy",
+    "accuracy_low",
+    "accuracy_high",
+    "parameters",
+    "images_seen",
+    "seconds",
+]
+cards[columns].style.format(
+    {c: "{:.3f}" for c in columns if c.startswith("acc")}
+    | {"parameters": "{:,}", "images_seen": "{:,}"}
+).hide()
 
 # %% [markdown]
 # Accuracies are measured on weights stored as float16, on images that no training saw, with 95 % Wilson intervals; seconds were
@@ -94,10 +113,20 @@ fig, ax = plt.subplots(figsize=(7.2, 4.1))
 for card in models.cards("scenes"):
     curve, name = pd.DataFrame(card["curve"]), card["name"]
     label = plots.LABELS.get(name, name) if card["seed"] == 0 else None
-    ax.plot(curve.images / 1000, curve.accuracy, color=plots.COLOURS.get(name, plots.COLOURS["control"]), lw=1.6, label=label)
+    ax.plot(
+        curve.images / 1000,
+        curve.accuracy,
+        color=plots.COLOURS.get(name, plots.COLOURS["control"]),
+        lw=1.6,
+        label=label,
+    )
 ax.axhline(0.1, color=plots.INK, ls=":", lw=1)
 ax.text(0, 0.085, "chance", ha="left", va="top", fontsize=9, color=plots.INK)
-ax.set(xlabel="training images seen, thousands", ylabel="accuracy on held-out scenes", ylim=(0, 1.02))
+ax.set(
+    xlabel="training images seen, thousands",
+    ylabel="accuracy on held-out scenes",
+    ylim=(0, 1.02),
+)
 ax.legend(loc="lower right")
 plots.sign(fig, "scenes", sorted({c["seed"] for c in models.cards("scenes")}))
 
@@ -105,16 +134,34 @@ plots.sign(fig, "scenes", sorted({c["seed"] for c in models.cards("scenes")}))
 # ## What they get right and wrong
 
 # %%
-names = [name for name in ("vit_cls", "vit_gap", "mixer", "resnet") if (models.zoo(tier) / f"{name}-0.safetensors").exists()]
+names = [
+    name
+    for name in ("vit_cls", "vit_gap", "mixer", "resnet")
+    if (models.zoo(tier) / f"{name}-0.safetensors").exists()
+]
 images = data.load(tier, "test", 2000, seed=5)
 answers = {name: train.predict(models.load(name, tier), images) for name in names}
-right = pd.DataFrame({name: (answer == images.labels).numpy() for name, answer in answers.items()})
-recall = right.groupby(pd.Categorical.from_codes(images.labels, images.classes), observed=True).mean()
+right = pd.DataFrame(
+    {name: (answer == images.labels).numpy() for name, answer in answers.items()}
+)
+recall = right.groupby(
+    pd.Categorical.from_codes(images.labels, images.classes), observed=True
+).mean()
 
 # %% mystnb={"figure": {"name": "fig-recall", "caption": "Share of images classified correctly, by class. Networks find the same classes hard, whatever their family."}, "image": {"alt": "Heat map of recall with one row per network and one column per class, values printed in the cells, most above nine tenths, with the weaker cells in the same columns for all networks."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(8.6, 0.5 * len(names) + 1.3))
 table = recall.T.rename(index=plots.LABELS)
-sns.heatmap(table, annot=True, fmt=".2f", cmap=plots.MAP, vmin=0.5, vmax=1, cbar=False, ax=ax, annot_kws={"size": 9})
+sns.heatmap(
+    table,
+    annot=True,
+    fmt=".2f",
+    cmap=plots.MAP,
+    vmin=0.5,
+    vmax=1,
+    cbar=False,
+    ax=ax,
+    annot_kws={"size": 9},
+)
 ax.set(xlabel="", ylabel="")
 ax.tick_params(axis="x", rotation=35)
 plots.sign(fig, tier)
@@ -122,7 +169,10 @@ plots.sign(fig, tier)
 # %% mystnb={"figure": {"name": "fig-errors", "caption": "Images that the ViT (CLS) gets wrong and what it says instead."}, "image": {"alt": "Row of eight small test images that the vision transformer misclassified, each titled with the true class and the answer given."}} tags=["hide-input"]
 wrong = (answers["vit_cls"] != images.labels).nonzero().flatten()[:8]
 fig, axes = plt.subplots(1, 8, figsize=(10.5, 1.75))
-titles = [f"{images.classes[images.labels[i]]}\n→ {images.classes[answers['vit_cls'][i]]}" for i in wrong]
+titles = [
+    f"{images.classes[images.labels[i]]}\n→ {images.classes[answers['vit_cls'][i]]}"
+    for i in wrong
+]
 plots.pictures(axes[: len(wrong)], images.pixels[wrong], titles)
 plots.sign(fig, tier)
 
@@ -137,21 +187,36 @@ plots.sign(fig, tier)
 def shape_bias(name, seed=0, n=2000):
     """Shape answers, shape and texture answers, and all: on cue-conflict scenes."""
     asked = scenes.cue_conflict(n, seed=6)
-    answer = train.predict(models.load(name, "scenes", seed), data.Images(asked.images, asked.shape, scenes.SHAPES))
-    shape, texture = int((answer == asked.shape).sum()), int((answer == asked.texture).sum())
+    answer = train.predict(
+        models.load(name, "scenes", seed),
+        data.Images(asked.images, asked.shape, scenes.SHAPES),
+    )
+    shape, texture = (
+        int((answer == asked.shape).sum()),
+        int((answer == asked.texture).sum()),
+    )
     return shape, shape + texture, n
 
 
-trained = [(c["name"], c["seed"]) for c in models.cards("scenes") if c["name"] in plots.LABELS]
+trained = [
+    (c["name"], c["seed"])
+    for c in models.cards("scenes")
+    if c["name"] in plots.LABELS
+]
 counts = {key: shape_bias(*key) for key in trained}
 bias = {
-    f"{name}-{seed}": (shape / both, *binomtest(shape, both).proportion_ci(method="wilson"))
+    f"{name}-{seed}": (
+        shape / both,
+        *binomtest(shape, both).proportion_ci(method="wilson"),
+    )
     for (name, seed), (shape, both, _) in counts.items()
 }
 
 # %% mystnb={"figure": {"name": "fig-bias-shape", "caption": "Left: shape bias of every network of the zoo on cue-conflict scenes, 95 % Wilson intervals over images; the line marks indifference. Right: how it came about during training, from the networks' cards (bold: running mean)."}, "image": {"alt": "Left: dot plot of shape bias per network with short intervals around a vertical line at one half. Right: shape bias against training images seen, one line per architecture."}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=(9.6, 3.9), width_ratios=[1, 1.15])
-plots.intervals(axes[0], bias, {key: plots.COLOURS[key.split("-")[0]] for key in bias})
+plots.intervals(
+    axes[0], bias, {key: plots.COLOURS[key.split("-")[0]] for key in bias}
+)
 axes[0].axvline(0.5, color=plots.INK, lw=1)
 axes[0].set(xlim=(0, 1), xlabel="shape bias")
 for card in models.cards("scenes"):
@@ -162,10 +227,15 @@ for card in models.cards("scenes"):
         colour = plots.COLOURS[card["name"]]
         axes[1].plot(curve.images / 1000, share, color=colour, lw=0.8, alpha=0.6)
         axes[1].plot(
-            curve.images / 1000, share.rolling(5, min_periods=1, center=True).mean(), color=colour, label=plots.LABELS[card["name"]]
+            curve.images / 1000,
+            share.rolling(5, min_periods=1, center=True).mean(),
+            color=colour,
+            label=plots.LABELS[card["name"]],
         )
 axes[1].axhline(0.5, color=plots.INK, lw=1)
-axes[1].set(xlabel="training images seen, thousands", ylabel="shape bias", ylim=(0, 1))
+axes[1].set(
+    xlabel="training images seen, thousands", ylabel="shape bias", ylim=(0, 1)
+)
 axes[1].legend(fontsize=9)
 plots.sign(fig, "scenes", sorted({seed for _, seed in trained}))
 
@@ -174,7 +244,9 @@ plots.sign(fig, "scenes", sorted({seed for _, seed in trained}))
 # the remaining share, printed here.
 
 # %%
-pd.Series({f"{n}-{s}": both / asked for (n, s), (_, both, asked) in counts.items()}).round(3).to_frame("answers by shape or texture")
+pd.Series(
+    {f"{n}-{s}": both / asked for (n, s), (_, both, asked) in counts.items()}
+).round(3).to_frame("answers by shape or texture")
 
 # %% [markdown]
 # ## What this tier cannot decide

@@ -75,7 +75,9 @@ def hsic(k, l):
     n = len(k)
     k, l = k - np.diag(np.diag(k)), l - np.diag(np.diag(l))
     cross = k.sum() * l.sum() / ((n - 1) * (n - 2))
-    return (np.trace(k @ l) + cross - 2 / (n - 2) * k.sum(0) @ l.sum(1)) / (n * (n - 3))
+    return (np.trace(k @ l) + cross - 2 / (n - 2) * k.sum(0) @ l.sum(1)) / (
+        n * (n - 3)
+    )
 
 
 def textbook(x, y):
@@ -87,7 +89,12 @@ def textbook(x, y):
 rng = np.random.default_rng(0)
 x = rng.normal(size=(64, 200))
 y = x[:, :100] @ rng.normal(size=(100, 50)) + 5 * rng.normal(size=(64, 50))
-pd.Series({"from the definition": textbook(x, y), "seelike.cka": cka(torch.tensor(x), torch.tensor(y)).item()}).to_frame("CKA")
+pd.Series(
+    {
+        "from the definition": textbook(x, y),
+        "seelike.cka": cka(torch.tensor(x), torch.tensor(y)).item(),
+    }
+).to_frame("CKA")
 
 # %% [markdown]
 # ## An estimator laboratory
@@ -106,7 +113,12 @@ def independent(n, features, unbiased, draws=10):
 
 
 grid = [
-    {"images in the batch": n, "features / images": ratio, "estimator": name, "CKA": value}
+    {
+        "images in the batch": n,
+        "features / images": ratio,
+        "estimator": name,
+        "CKA": value,
+    }
     for n in (16, 64, 256)
     for ratio in (0.25, 0.5, 1, 2, 4, 8, 16)
     for name, unbiased in (("biased", False), ("unbiased", True))
@@ -114,7 +126,16 @@ grid = [
 ]
 grid = pd.DataFrame(grid)
 claims.keep(
-    "02", tier, {"bias": {f"{r:g}": grid[(grid["features / images"] == r) & (grid.estimator == "biased")].CKA.mean() for r in (1, 4, 16)}}
+    "02",
+    tier,
+    {
+        "bias": {
+            f"{r:g}": grid[
+                (grid["features / images"] == r) & (grid.estimator == "biased")
+            ].CKA.mean()
+            for r in (1, 4, 16)
+        }
+    },
 )
 
 # %% mystnb={"figure": {"name": "fig-bias", "caption": "The biased estimator mistakes many features for similarity. Two unrelated representations; the truth is 0. It depends on features per image, so a larger batch alone is no cure. Bands: 95 % of draws."}, "image": {"alt": "Line plot of CKA between unrelated random representations against the number of features per image. The biased estimate climbs from about 0.2 towards 1; the unbiased one stays at 0 with a band that narrows with batch size."}} tags=["hide-input"]
@@ -148,7 +169,9 @@ vit_layer, resnet_layer = capture.layers(vit)[5], capture.layers(resnet)[5]
 @torch.no_grad()
 def features(model, layer):
     with capture.capture(model, [layer]) as found:
-        return torch.cat([found[layer].flatten(1) for x, _ in images if model(x) is not None])
+        return torch.cat(
+            [found[layer].flatten(1) for x, _ in images if model(x) is not None]
+        )
 
 
 a, b = features(vit, vit_layer), features(resnet, resnet_layer)
@@ -169,19 +192,33 @@ def estimates(n):
     return {
         "unbiased, ratio of sums": ratio_of_sums.compute().loc["a", "b"],
         "unbiased, mean of ratios": np.mean([cka(p, q) for p, q in batches]),
-        "biased, mean of ratios": np.mean([cka(p, q, unbiased=False) for p, q in batches]),
+        "biased, mean of ratios": np.mean(
+            [cka(p, q, unbiased=False) for p, q in batches]
+        ),
     }
 
 
-by_batch = pd.DataFrame({n: estimates(n) for n in (8, 16, 32, 64, 128, 256, 512, 1024)}).T
-claims.keep("02", tier, {"minibatch": {str(n): row.to_dict() for n, row in by_batch.iterrows()}})
+by_batch = pd.DataFrame(
+    {n: estimates(n) for n in (8, 16, 32, 64, 128, 256, 512, 1024)}
+).T
+claims.keep(
+    "02",
+    tier,
+    {"minibatch": {str(n): row.to_dict() for n, row in by_batch.iterrows()}},
+)
 by_batch.round(4).rename_axis("batch size")
 
 # %% mystnb={"figure": {"name": "fig-minibatch", "caption": "The ratio of sums barely moves with the batch size; the biased estimate is dominated by it."}, "image": {"alt": "Line plot of three CKA estimates between a ViT layer and a ResNet layer against batch size from 8 to 1024. The unbiased ratio of sums is nearly flat, the mean of ratios departs from it at small batches, and the biased estimate falls steadily from a high value towards the others."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(6.4, 3.7))
-for (name, values), colour, marker in zip(by_batch.items(), sns.color_palette("colorblind"), "osD"):
+for (name, values), colour, marker in zip(
+    by_batch.items(), sns.color_palette("colorblind"), "osD"
+):
     ax.plot(values.index, values, marker=marker, color=colour, label=name)
-ax.set(xscale="log", xlabel="images in a batch", ylabel=f"CKA, {vit_layer} and {resnet_layer}")
+ax.set(
+    xscale="log",
+    xlabel="images in a batch",
+    ylabel=f"CKA, {vit_layer} and {resnet_layer}",
+)
 ax.set_xticks(by_batch.index, by_batch.index)
 ax.minorticks_off()
 ax.legend()
@@ -207,12 +244,23 @@ def careless(x, y, precision):
 
 g = torch.Generator().manual_seed(0)
 u = torch.randn(64, 256, generator=g)
-w = u @ torch.randn(256, 256, generator=g) / 16 + 0.5 * torch.randn(64, 256, generator=g)
+w = u @ torch.randn(256, 256, generator=g) / 16 + 0.5 * torch.randn(
+    64, 256, generator=g
+)
 offsets = pd.DataFrame([
     {"mean / spread": m, "all float32": careless(u + m, w + m, "f4"), "float32 Gram": careless(u + m, w + m, "f8"), "seelike.cka": cka(u + m, w + m).item()}
     for m in (0, 10, 100, 1_000, 10_000)
 ]).set_index("mean / spread")  # fmt: skip
-claims.keep("02", tier, {"offset": {str(m): {k: v if np.isfinite(v) else str(v) for k, v in row.items()} for m, row in offsets.iterrows()}})
+claims.keep(
+    "02",
+    tier,
+    {
+        "offset": {
+            str(m): {k: v if np.isfinite(v) else str(v) for k, v in row.items()}
+            for m, row in offsets.iterrows()
+        }
+    },
+)
 offsets.round(4)
 
 # %% [markdown]
@@ -223,7 +271,13 @@ offsets.round(4)
 
 # %%
 unrelated = np.array(independent(32, 64, True, draws=400))
-clamped = pd.Series({"mean": unrelated.mean(), "mean, clamped at 0": unrelated.clip(0).mean(), "share below 0": (unrelated < 0).mean()})
+clamped = pd.Series(
+    {
+        "mean": unrelated.mean(),
+        "mean, clamped at 0": unrelated.clip(0).mean(),
+        "share below 0": (unrelated < 0).mean(),
+    }
+)
 claims.keep("02", tier, {"clamp": clamped.to_dict()})
 clamped.round(4).to_frame("independent data, n = 32")
 
@@ -252,7 +306,9 @@ for layer in capture.layers(vit)[::2]:
         "tokens as examples": cka(here.flatten(0, 1), there.flatten(0, 1)).item(),
     }
 claims.keep("02", tier, {"tokens": as_tokens})
-pd.DataFrame(as_tokens).T.round(3).rename_axis("a layer against itself on other images")
+pd.DataFrame(as_tokens).T.round(3).rename_axis(
+    "a layer against itself on other images"
+)
 
 # %% [markdown]
 # Counting tokens as examples finds similarity between unrelated images, which is the similarity of positions. It is a fair question
@@ -266,7 +322,11 @@ pd.DataFrame(as_tokens).T.round(3).rename_axis("a layer against itself on other 
 
 # %% tags=["hide-input"]
 recorded = models.ROOT / "results" / "benchmarks" / "cka.json"
-bench = pd.DataFrame(json.loads(recorded.read_text())["replay"]) if recorded.exists() else pd.DataFrame()
+bench = (
+    pd.DataFrame(json.loads(recorded.read_text())["replay"])
+    if recorded.exists()
+    else pd.DataFrame()
+)
 bench.set_index("package") if len(bench) else "benchmarks/cka.py has not been run"
 
 # %% [markdown]

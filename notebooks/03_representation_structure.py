@@ -53,13 +53,26 @@ plots.style()
 # %%
 images = data.load(tier, "test", n_images, seed=3)
 seeds = models.shared_seeds(["vit_cls", "resnet"], tier)
-cast = {f"{name}-{seed}": models.load(name, tier, seed) for name in ("vit_cls", "resnet") for seed in seeds}
-cast |= {c["name"]: models.load(c["name"], tier, c["seed"]) for c in models.cards(tier) if c["name"] in ("vit_gap", "mixer", "vit_matched")}
-cast |= {f"untrained {name}": models.untrained(name, tier) for name in ("vit_cls", "resnet")}
+cast = {
+    f"{name}-{seed}": models.load(name, tier, seed)
+    for name in ("vit_cls", "resnet")
+    for seed in seeds
+}
+cast |= {
+    c["name"]: models.load(c["name"], tier, c["seed"])
+    for c in models.cards(tier)
+    if c["name"] in ("vit_gap", "mixer", "vit_matched")
+}
+cast |= {
+    f"untrained {name}": models.untrained(name, tier)
+    for name in ("vit_cls", "resnet")
+}
 
 similarity = sweep(cast, images, "all")
 cka = similarity.compute()
-print(f"{len(cast)} networks, {len(cka)} taps, {len(cka) ** 2:,} pairs, {n_images} images in batches of {images.batch_size}")
+print(
+    f"{len(cast)} networks, {len(cka)} taps, {len(cka) ** 2:,} pairs, {n_images} images in batches of {images.batch_size}"
+)
 
 # %% [markdown]
 # One matrix now holds everything, and each figure below is a block of it. A helper picks the rows of one network
@@ -67,7 +80,11 @@ print(f"{len(cast)} networks, {len(cka)} taps, {len(cka) ** 2:,} pairs, {n_image
 
 
 # %%
-taps = pd.Series(range(len(cka)), index=cka.index).groupby(lambda label: label.split("/")[0], sort=False).apply(np.array)
+taps = (
+    pd.Series(range(len(cka)), index=cka.index)
+    .groupby(lambda label: label.split("/")[0], sort=False)
+    .apply(np.array)
+)
 
 
 def block(matrix, row, column=None):
@@ -86,7 +103,9 @@ panels = {
     "untrained resnet": "ResNet, untrained",
 }
 for ax, (name, title) in zip(axes.flat, panels.items()):
-    plots.similarity_map(ax, block(cka.to_numpy(), name), title, rows="tap", columns="tap")
+    plots.similarity_map(
+        ax, block(cka.to_numpy(), name), title, rows="tap", columns="tap"
+    )
     stage = structure.stages([cka.index[i] for i in taps[name]])
     if "resnet" in name:
         starts = [0, *np.flatnonzero(np.diff(stage)) + 1]
@@ -117,9 +136,20 @@ fig, axes = plt.subplots(1, 2, figsize=(8.6, 0.33 * len(cast) + 1.4), sharey=Tru
 for ax, (label, f) in zip(axes, within.items()):
     rows = {}
     for name in cast:
-        value, leave = similarity.jackknife(lambda m, name=name, f=f: f(block(m, name)))
+        value, leave = similarity.jackknife(
+            lambda m, name=name, f=f: f(block(m, name))
+        )
         rows[name] = claims.estimate([value], leave[None])
-    plots.intervals(ax, rows, {name: plots.COLOURS["control" if "untrained" in name else name.split("-")[0]] for name in cast})
+    plots.intervals(
+        ax,
+        rows,
+        {
+            name: plots.COLOURS[
+                "control" if "untrained" in name else name.split("-")[0]
+            ]
+            for name in cast
+        },
+    )
     ax.set(xlabel=label, xlim=(-0.02, 1.02))
 plots.sign(fig, tier, seeds)
 
@@ -128,15 +158,25 @@ plots.sign(fig, tier, seeds)
 
 # %%
 pairs = [(f"vit_cls-{s}", f"resnet-{s}") for s in seeds]
-shuffled = sweep({k: cast[k] for k in pairs[0]}, images, "all", shuffle=True).compute().to_numpy()
+shuffled = (
+    sweep({k: cast[k] for k in pairs[0]}, images, "all", shuffle=True)
+    .compute()
+    .to_numpy()
+)
 first = block(cka.to_numpy(), *pairs[0])
 controls = {
     "ViT and ResNet": (first, "ResNet tap"),
-    "both untrained": (block(cka.to_numpy(), "untrained vit_cls", "untrained resnet"), "ResNet tap"),
+    "both untrained": (
+        block(cka.to_numpy(), "untrained vit_cls", "untrained resnet"),
+        "ResNet tap",
+    ),
     "other images": (shuffled[: len(first), len(first) :], "ResNet tap"),
 }
 if len(seeds) > 1:
-    controls["ViT and ViT of another seed"] = (block(cka.to_numpy(), pairs[0][0], pairs[1][0]), "ViT tap, other seed")
+    controls["ViT and ViT of another seed"] = (
+        block(cka.to_numpy(), pairs[0][0], pairs[1][0]),
+        "ViT tap, other seed",
+    )
 
 # %% mystnb={"figure": {"name": "fig-cross", "caption": "ViT layers (rows) against ResNet layers (columns). Low ViT layers resemble the early ResNet best. Controls: two untrained networks agree nearly everywhere, because both still describe pixels; with other images the map is empty, so none of this is an artefact of the estimator; and a ViT agrees more with a ViT of another seed than with any ResNet."}, "image": {"alt": "Four heat maps. First: CKA of ViT taps with ResNet taps, brightest where both are low. Second: the same for untrained networks, bright nearly everywhere. Third: with shuffled images, uniformly near zero. Fourth: two ViTs of different seeds, bright along the diagonal."}} tags=["hide-input"]
 fig, axes = plt.subplots(2, 2, figsize=(7.2, 6.6))
@@ -151,12 +191,24 @@ fig, axes = plt.subplots(1, 2, figsize=(8.2, 3.4))
 for (v, r), seed in zip(pairs, seeds):
     c = block(cka.to_numpy(), v, r)
     depth = np.linspace(0, 1, len(c))
-    axes[0].plot(depth, c.argmax(1) / (c.shape[1] - 1), drawstyle="steps-mid", label=f"seed {seed}", alpha=0.85)
+    axes[0].plot(
+        depth,
+        c.argmax(1) / (c.shape[1] - 1),
+        drawstyle="steps-mid",
+        label=f"seed {seed}",
+        alpha=0.85,
+    )
     axes[1].plot(depth, c.max(1), label=f"seed {seed}", alpha=0.85)
 axes[0].axvline(25 / 75, color=plots.INK, ls=":", lw=1.2)
 axes[0].axhline(60 / 130, color=plots.INK, ls=":", lw=1.2)
-axes[0].set(xlabel="depth in the ViT", ylabel="depth of the best ResNet match", ylim=(-0.03, 1.03))
-axes[1].set(xlabel="depth in the ViT", ylabel="CKA with the best match", ylim=(0, 1))
+axes[0].set(
+    xlabel="depth in the ViT",
+    ylabel="depth of the best ResNet match",
+    ylim=(-0.03, 1.03),
+)
+axes[1].set(
+    xlabel="depth in the ViT", ylabel="CKA with the best match", ylim=(0, 1)
+)
 axes[1].legend()
 plots.sign(fig, tier, seeds)
 
@@ -168,23 +220,30 @@ plots.sign(fig, tier, seeds)
 
 # %%
 STATISTICS = {
-    "R21-1": lambda v, r, c, sv, sr: structure.uniformity(v) - structure.uniformity(r),
+    "R21-1": lambda v, r, c, sv, sr: (
+        structure.uniformity(v) - structure.uniformity(r)
+    ),
     "R21-2": lambda v, r, c, sv, sr: structure.low_high(v) - structure.low_high(r),
-    "R21-3": lambda v, r, c, sv, sr: structure.contrast(r, sr) - 2 * structure.contrast(v, sv),
+    "R21-3": lambda v, r, c, sv, sr: (
+        structure.contrast(r, sr) - 2 * structure.contrast(v, sv)
+    ),
     "R21-4": lambda v, r, c, sv, sr: structure.grid(v, PERIOD),
     "R21-5": lambda v, r, c, sv, sr: structure.matched_depth(c),
-    "R21-6": lambda v, r, c, sv, sr: abs(structure.matched_share(c) - 25 / 75) / (25 / 75),
+    "R21-6": lambda v, r, c, sv, sr: (
+        abs(structure.matched_share(c) - 25 / 75) / (25 / 75)
+    ),
     "R21-7": lambda v, r, c, sv, sr: structure.top_unlike(c),
 }
 
 
 def decide(f, pairs=pairs):
     """The statistic of every pair of networks, with and without each batch."""
-    runs = []
-    for v, r in pairs:
-        maps = lambda m: (block(m, v), block(m, r), block(m, v, r), stage_of(v), stage_of(r))  # noqa: B023
-        runs.append(similarity.jackknife(lambda m: f(*maps(m))))  # noqa: B023
-    values, leave = zip(*runs)
+
+    def of(v, r):
+        stages = stage_of(v), stage_of(r)
+        return lambda m: f(block(m, v), block(m, r), block(m, v, r), *stages)
+
+    values, leave = zip(*(similarity.jackknife(of(v, r)) for v, r in pairs))
     return claims.estimate(values, np.stack(leave))
 
 
@@ -192,7 +251,9 @@ def decide(f, pairs=pairs):
 for claim, f in STATISTICS.items():
     claims.record(claim, tier, decide(f), seeds=len(seeds), images=n_images)
 ledger = claims.table(tier).set_index("id").loc[list(STATISTICS)]
-ledger[["statement", "estimate", "low", "high", "rule", "verdict"]].style.format(precision=2).hide(axis=1, subset=[])
+ledger[["statement", "estimate", "low", "high", "rule", "verdict"]].style.format(
+    precision=2
+).hide(axis=1, subset=[])
 
 # %% [markdown]
 # ### Is it only that one network is better?
@@ -202,21 +263,38 @@ ledger[["statement", "estimate", "low", "high", "rule", "verdict"]].style.format
 
 # %%
 if "vit_matched" in cast:
-    matched = {claim: decide(f, [("vit_matched", pairs[0][1])]) for claim, f in STATISTICS.items()}
+    matched = {
+        claim: decide(f, [("vit_matched", pairs[0][1])])
+        for claim, f in STATISTICS.items()
+    }
     control = pd.DataFrame(matched, index=["estimate", "low", "high"]).T
-    control["verdict it would give"] = [claims.verdict(claims.ledger()[c]["rule"], e.low, e.high) for c, e in matched.items()]
-    claims.keep("03", tier, {"accuracy_matched": {c: e._asdict() for c, e in matched.items()}})
+    control["verdict it would give"] = [
+        claims.verdict(claims.ledger()[c]["rule"], e.low, e.high)
+        for c, e in matched.items()
+    ]
+    claims.keep(
+        "03",
+        tier,
+        {"accuracy_matched": {c: e._asdict() for c, e in matched.items()}},
+    )
 else:
     control = pd.DataFrame()
 control.round(2)
 
 # %% tags=["hide-input"]
-maps = {name: block(cka.to_numpy(), name).round(3).tolist() for name in (*pairs[0], "untrained vit_cls", "untrained resnet")}
+maps = {
+    name: block(cka.to_numpy(), name).round(3).tolist()
+    for name in (*pairs[0], "untrained vit_cls", "untrained resnet")
+}
 claims.keep(
     "03",
     tier,
     {
         "maps": maps | {"cross": first.round(3).tolist()},
-        "settings": {"n_images": n_images, "batch_size": images.batch_size, "seeds": list(seeds)},
+        "settings": {
+            "n_images": n_images,
+            "batch_size": images.batch_size,
+            "seeds": list(seeds),
+        },
     },
 )

@@ -39,10 +39,15 @@ def cell(row):
     return f"**{row['verdict']}**<br>{row['estimate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
 
 
-lines = ["| | claim | rule | scenes | cifar10 | imagenet | figure |", "|---|---|---|---|---|---|---|"]
+lines = [
+    "| | claim | rule | scenes | cifar10 | imagenet | figure |",
+    "|---|---|---|---|---|---|---|",
+]
 for name, claim in claims.ledger().items():
     decided = " | ".join(cell(tables[t].loc[name]) for t in TIERS)
-    lines.append(f"| {name} | {claim['statement']} | {claim['rule']} | {decided} | {{numref}}`{claim['figure']}` |")
+    lines.append(
+        f"| {name} | {claim['statement']} | {claim['rule']} | {decided} | {{numref}}`{claim['figure']}` |"
+    )
 Markdown("\n".join(lines))
 
 # %% [markdown]
@@ -58,14 +63,25 @@ Markdown(
 
 # %% mystnb={"figure": {"name": "fig-scorecard", "caption": "Estimates and intervals of every decided claim against its threshold, in units of the interval's distance: right of the line is the side that the claim asserts."}, "image": {"alt": "Dot plot with one row per claim and one colour per tier: estimates with intervals, shifted so that the threshold of each claim's rule is the vertical line at zero and the claimed side is on the right."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(7.2, 4.2))
-for offset, (name, colour) in enumerate(zip(TIERS[:2], (plots.COLOURS["vit_cls"], plots.COLOURS["resnet"]))):
+for offset, (name, colour) in enumerate(
+    zip(TIERS[:2], (plots.COLOURS["vit_cls"], plots.COLOURS["resnet"]))
+):
     decided = tables[name][tables[name].verdict != "not run"]
     for y, (claim, row) in enumerate(decided.iterrows()):
-        sign, threshold = (-1 if row["rule"].startswith("<") else 1), float(row["rule"].split()[1])
+        sign, threshold = (
+            (-1 if row["rule"].startswith("<") else 1),
+            float(row["rule"].split()[1]),
+        )
         ends = [sign * (row[k] - threshold) for k in ("low", "high")]
         at = list(tables[name].index).index(claim) + 0.25 * (offset - 0.5)
         ax.plot(ends, [at, at], color=colour, lw=2.5)
-        ax.plot(sign * (row["estimate"] - threshold), at, "o", color=colour, label=name if y == 0 else None)
+        ax.plot(
+            sign * (row["estimate"] - threshold),
+            at,
+            "o",
+            color=colour,
+            label=name if y == 0 else None,
+        )
 ax.axvline(0, color=plots.INK, lw=1)
 ax.set_yticks(range(len(claims.ledger())), list(claims.ledger()))
 ax.invert_yaxis()
