@@ -2,24 +2,24 @@
 
 from pathlib import Path
 
-from seelike import claims, models, run, train
+from seelike import graph
 
 TIER = config.get("tier", "scenes")
 JOBS = int(config.get("jobs", 2))
-CHAPTERS = [path.stem for path in sorted(run.NOTEBOOKS.glob("*.py"))]
+CHAPTERS = [path.stem for path in sorted(graph.NOTEBOOKS.glob("*.py"))]
 LAST = "15_scorecard"  # reads what the others recorded
-PAGES = sorted(str(p.relative_to(models.ROOT)) for p in Path("book").glob("*.md")) + ["book/references.bib", "book/_static/custom.css"]
+PAGES = sorted(str(p) for p in Path("book").glob("*.md")) + ["book/references.bib", "book/_static/custom.css"]
 
 
 def needs(wildcards):
     """A chapter depends on its source, the modules it imports, the tier's weights and the ledger's rules."""
-    chapter = run.NOTEBOOKS / f"{wildcards.chapter}.py"
-    files = [chapter, *run.modules(chapter), claims.LEDGER, models.ROOT / "requirements.lock"]
-    files += sorted(models.zoo(TIER).glob("*.json"))
-    files += [path for path in (models.ROOT / "results").rglob("*.json")]
+    chapter = graph.NOTEBOOKS / f"{wildcards.chapter}.py"
+    files = [chapter, *graph.modules(chapter), graph.LEDGER, graph.ROOT / "requirements.lock"]
+    files += sorted(graph.zoo(TIER).glob("*.json"))
+    files += [path for path in (graph.ROOT / "results").glob("*/*.json") if path.parent.name != TIER]
     if wildcards.chapter == LAST:
-        files += [run.CHAPTERS / f"{name}.ipynb" for name in CHAPTERS if name != LAST]
-    return [str(Path(f).relative_to(models.ROOT)) for f in files]
+        files += [graph.CHAPTERS / f"{name}.ipynb" for name in CHAPTERS if name != LAST]
+    return [str(Path(f).relative_to(graph.ROOT)) for f in files]
 
 
 rule book:
@@ -49,9 +49,16 @@ rule chapter:
         "python -m seelike.run {wildcards.chapter} --tier {params.tier} --jobs " + str(JOBS)
 
 
+def zoo(wildcards):
+    """Weights that the tier's chapters read; imported here because it is the only place that needs torch."""
+    from seelike import train
+
+    return [str(graph.zoo(TIER).relative_to(graph.ROOT) / f"{name}-{seed}.safetensors") for name, seed in train.ZOO[TIER]]
+
+
 rule zoo:
     input:
-        [str(models.zoo(TIER).relative_to(models.ROOT) / f"{name}-{seed}.safetensors") for name, seed in train.zoo(TIER)],
+        zoo,
 
 
 rule weights:

@@ -36,7 +36,7 @@ import pandas as pd
 import seaborn as sns
 from scipy.stats import binomtest
 
-from seelike import data, models, plots, scenes, train
+from seelike import data, graph, models, plots, scenes, train
 
 plots.style()
 
@@ -137,7 +137,7 @@ plots.sign(fig, "scenes", sorted({c["seed"] for c in models.cards("scenes")}))
 names = [
     name
     for name in ("vit_cls", "vit_gap", "mixer", "resnet")
-    if (models.zoo(tier) / f"{name}-0.safetensors").exists()
+    if (graph.zoo(tier) / f"{name}-0.safetensors").exists()
 ]
 images = data.load(tier, "test", 2000, seed=5)
 answers = {name: train.predict(models.load(name, tier), images) for name in names}

@@ -38,7 +38,7 @@ import pandas as pd
 import seaborn as sns
 import torch
 
-from seelike import capture, claims, data, models, plots
+from seelike import capture, claims, data, graph, models, plots
 from seelike.cka import cka, gram
 
 plots.style()
@@ -321,7 +321,7 @@ pd.DataFrame(as_tokens).T.round(3).rename_axis(
 # activations (`benchmarks/cka.py`; one thread, forward passes not counted, error against a float64 loop over pairs).
 
 # %% tags=["hide-input"]
-recorded = models.ROOT / "results" / "benchmarks" / "cka.json"
+recorded = graph.ROOT / "results" / "benchmarks" / "cka.json"
 bench = (
     pd.DataFrame(json.loads(recorded.read_text())["replay"])
     if recorded.exists()

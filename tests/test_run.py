@@ -5,7 +5,7 @@ import json
 import nbformat
 import pytest
 
-from seelike import run
+from seelike import graph, run
 
 HEADER = "# ---\n# jupyter:\n#   kernelspec:\n#     display_name: Python 3\n#     language: python\n#     name: python3\n# ---\n"
 PARAMETERS = '\n# %% tags=["parameters"]\ntier = "smoke"\nn = 1\n'
@@ -83,10 +83,10 @@ def test_the_command_line_fails_with_a_sentence(book, monkeypatch, capsys):
 def test_dependencies_follow_imports(tmp_path):
     chapter = tmp_path / "x.py"
     chapter.write_text("from seelike import structure\nimport numpy\n")
-    assert [p.name for p in run.modules(chapter)] == ["__init__.py", "structure.py"]
+    assert [p.name for p in graph.modules(chapter)] == ["__init__.py", "structure.py"]
     chapter.write_text("from seelike.cka import cka\n")
-    assert {"cka.py", "capture.py"} <= {p.name for p in run.modules(chapter)}
-    assert "train.py" not in {p.name for p in run.modules(chapter)}
+    assert {"cka.py", "capture.py"} <= {p.name for p in graph.modules(chapter)}
+    assert "train.py" not in {p.name for p in graph.modules(chapter)}
 
 
 def test_every_source_reads_as_a_notebook_with_stable_ids():

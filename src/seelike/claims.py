@@ -19,10 +19,9 @@ import yaml
 from scipy.stats import t as student
 
 from seelike.cka import jackknife_error
-from seelike.models import ROOT
+from seelike.graph import LEDGER, ROOT
 
 Verdict = Literal["reproduced", "contradicted", "undecided", "not run"]
-LEDGER = ROOT / "book" / "claims.yml"
 COLUMNS = ["id", "paper", "chapter", "estimate", "low", "high", "verdict", "seeds", "statement", "statistic", "rule", "where", "figure"]
 
 

@@ -30,8 +30,8 @@ from timm.data import create_transform
 from torch import Tensor
 
 from seelike import scenes
+from seelike.graph import TIERS
 
-TIERS = ("smoke", "scenes", "cifar10", "imagenet")
 SPLITS = ("train", "test")
 MEAN, STD = 0.5, 0.25  # one normalisation for our own tiers, all channels
 SCENES = {"train": 10_000, "test": 2_000}  # images of the endless set that `n=None` stands for

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,13 +25,9 @@ from timm.models.resnet import BasicBlock, ResNet
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
-ROOT = Path(__file__).resolve().parents[2]
+from seelike.graph import zoo
+
 GEOMETRY = {"smoke": (64, 8), "scenes": (64, 8), "cifar10": (32, 4)}  # image side and patch side, pixels
-
-
-def zoo(tier: str) -> Path:
-    """Folder of a tier's trained weights; `SEELIKE_ZOO` moves it elsewhere."""
-    return Path(os.environ.get("SEELIKE_ZOO", ROOT / "zoo")) / tier
 
 
 def _vit(tier: str, *, width: int = 96, depth: int = 8, heads: int = 3, **options: Any) -> nn.Module:

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from seelike.run import commit
+from seelike.graph import commit
 
 COLOURS = dict(
     zip(("vit_cls", "resnet", "vit_gap", "mixer", "vit_matched", "control"), sns.color_palette("colorblind", 10), strict=False)
@@ -55,12 +55,18 @@ def style() -> None:
     )
 
 
-def sign(fig: Figure, tier: str, seeds: Sequence[int] = (0,)) -> None:
-    """Write the provenance line under a figure: tier, seeds, device, commit, date and CPU seconds so far; show it."""
+def provenance(tier: str, seeds: Sequence[int] = (0,)) -> str:
+    """Tier, seeds, device, commit, date, and the CPU seconds that this chapter has taken so far."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
     several = "seeds" if len(seeds) > 1 else "seed"
     parts = [tier, f"{several} {', '.join(map(str, seeds))}", device, f"commit {commit()}", f"{datetime.now(UTC):%Y-%m-%d}"]
-    fig.text(0.0, -0.02, " · ".join([*parts, f"{time.process_time():.0f} CPU s"]), fontsize=7.5, color=INK, va="top")
+    return " · ".join([*parts, f"{time.process_time():.0f} CPU s"])
+
+
+def sign(fig: Figure, tier: str, seeds: Sequence[int] = (0,), *, recorded: str | None = None) -> None:
+    """Write the provenance line under a figure (or the one recorded with its numbers) and show the figure."""
+    line = f"recorded: {recorded}" if recorded else provenance(tier, seeds)
+    fig.text(0.0, -0.02, line, fontsize=7.5, color=INK, va="top")
     plt.show()
 
 

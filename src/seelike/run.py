@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import argparse
 import ast
-import importlib.util
 import json
 import logging
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -26,10 +24,9 @@ import jupytext
 import nbformat
 import papermill
 
-from seelike.data import TIERS
-from seelike.models import ROOT
+from seelike.graph import CHAPTERS, NOTEBOOKS, ROOT, TIERS
 
-NOTEBOOKS, CHAPTERS, WORK = ROOT / "notebooks", ROOT / "book" / "chapters", ROOT / "_build" / "run"
+WORK = ROOT / "_build" / "run"
 CELL_SECONDS = 600
 KERNEL = "python3"
 
@@ -104,6 +101,7 @@ def _execute(plain: Path, partial: Path, parameters: Mapping[str, Any], seconds:
         papermill.execute_notebook(
             str(plain), str(partial), parameters=dict(parameters), kernel_name=KERNEL, cwd=str(ROOT),
             execution_timeout=seconds, progress_bar=False, log_output=False,
+            extra_arguments=["--IPKernelApp.log_level=40"],  # no notice that a local kernel talks over TCP
         )  # fmt: skip
     except papermill.PapermillExecutionError as error:
         return f"in cell {error.cell_index} with {error.ename}: {error.evalue}\n  " + error.source.strip().replace("\n", "\n  ")
@@ -143,29 +141,6 @@ def finish(done: nbformat.NotebookNode, seconds: float, parameters: Mapping[str,
             tags.append("remove-cell")
         cell["id"] = f"cell-{i:03d}"
     done.metadata["seelike"] = {"seconds": round(seconds, 1), "parameters": dict(parameters)}
-
-
-def modules(chapter: Path) -> list[Path]:
-    """Files of `seelike` that a source imports, directly or through each other: what its page depends on."""
-    found: set[Path] = set()
-    pending = [chapter]
-    while pending:
-        for name in _imports(pending.pop()):
-            spec = importlib.util.find_spec(name)
-            if spec and spec.origin and (path := Path(spec.origin)) not in found:
-                found.add(path)
-                pending.append(path)
-    return sorted(found)
-
-
-def _imports(path: Path) -> set[str]:
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names if node.module == "seelike"}
-    return {name for name in names if name.startswith("seelike")}
 
 
 def publish(tier: str) -> None:
@@ -215,14 +190,6 @@ def _value(text: str) -> Any:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text
-
-
-def commit() -> str:
-    """Short hash of the checked-out commit, "+" if files differ from it; "no git" outside a repository."""
-    asked = subprocess.run(
-        ["git", "describe", "--always", "--dirty=+", "--exclude=*"], check=False, cwd=ROOT, capture_output=True, text=True
-    )
-    return asked.stdout.strip() or "no git"
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, pad
 from tqdm import tqdm
 
-from seelike import data, models, scenes
+from seelike import data, graph, models, scenes
 
 CHECKPOINT_SECONDS = 60
 VALIDATIONS = 30  # points on a learning curve
@@ -326,7 +326,7 @@ def data_fingerprint(tier: str, recipe: Recipe, seed: int) -> str:
 
 def train(name: str, tier: str = "scenes", seed: int = 0, out: Path | None = None) -> dict[str, Any]:
     """Train (or go on training) a network, write weights and card into `out` (the tier's zoo) and return the card."""
-    run = Run(name, tier, seed, out or models.zoo(tier))
+    run = Run(name, tier, seed, out or graph.zoo(tier))
     run.loop()
     return run.publish()
 
