@@ -102,7 +102,7 @@ def visit(browser, server):
 def test_pages_render_quietly(visit, path):
     page, trouble = visit(path)
     assert not trouble, trouble
-    assert page.locator("h1").count() == 1
+    assert page.locator("article h1").count() == 1
     broken = page.evaluate("[...document.images].filter(i => i.complete && i.naturalWidth === 0).map(i => i.src)")
     assert not broken
 
@@ -110,7 +110,7 @@ def test_pages_render_quietly(visit, path):
 def test_mathematics_is_typeset(visit):
     page, _ = visit("book/chapters/02_cka.html")
     page.wait_for_selector("mjx-container", timeout=15_000)
-    assert page.locator("mjx-container").count() > 20 and page.locator("mjx-merror").count() == 0
+    assert page.locator("mjx-container").count() >= 15 and page.locator("mjx-merror").count() == 0
     fonts = page.evaluate("document.fonts.ready.then(f => [...f].filter(x => x.status === 'loaded').map(x => x.family).join())")
     assert "MJX" in fonts
 

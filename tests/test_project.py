@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -50,7 +51,7 @@ def test_numbers_are_not_typed_into_prose():
 
 @pytest.mark.parametrize("command", [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]])
 def test_linters_are_clean(command):
-    asked = subprocess.run([ROOT / ".venv" / "bin" / command[0], *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+    asked = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert asked.returncode == 0, asked.stdout[-2000:]
 
 

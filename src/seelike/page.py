@@ -66,6 +66,12 @@ def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
             shutil.copyfile(str(file.locate()), target)
 
 
+def drop_thebe(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Leave out the live-code scripts that Jupyter Book always adds: they name another host and clash with themselves."""
+    kept = [f for f in context.get("script_files", []) if "thebe" not in f"{f} {getattr(f, 'attributes', {})}".lower()]
+    context["script_files"] = kept
+
+
 def launch(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
     """Colab and source buttons on chapters, where the site knows its repository."""
     repository, stem = os.environ.get("SEELIKE_REPOSITORY"), Path(pagename).name
@@ -88,4 +94,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("build-finished", copy_mathjax)
     app.connect("build-finished", drop_source_maps)
     app.connect("html-page-context", launch, priority=502)
+    app.connect("html-page-context", drop_thebe, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
