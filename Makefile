@@ -4,11 +4,13 @@ JOBS ?= 2
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+SNAKEMAKE = $(BIN)/snakemake --cores $(JOBS) --rerun-triggers mtime params input --rerun-incomplete --config tier=$(TIER) jobs=$(JOBS)
 
 .PHONY: book test lab zoo clean
 
 book: $(READY)
-	@$(BIN)/snakemake --cores $(JOBS) --quiet rules progress --config tier=$(TIER) jobs=$(JOBS) -- book
+	@$(SNAKEMAKE) --quiet rules progress -- book
 	@$(BIN)/python -m seelike.run --times
 	@echo "The book is at file://$(CURDIR)/_build/html/index.html"
 
@@ -20,7 +22,7 @@ lab: $(READY)
 	$(BIN)/jupyter lab work/ipynb
 
 zoo: $(READY)
-	$(BIN)/snakemake --cores $(JOBS) --config tier=$(TIER) jobs=$(JOBS) -- zoo
+	$(SNAKEMAKE) -- zoo
 
 clean:
 	rm -rf _build book/chapters work .snakemake

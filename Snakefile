@@ -1,5 +1,6 @@
 """The graph: weights -> executed chapters -> book. Two cores or a cluster: snakemake --executor ..."""
 
+import os
 from pathlib import Path
 
 from seelike import graph
@@ -8,18 +9,19 @@ TIER = config.get("tier", "scenes")
 JOBS = int(config.get("jobs", 2))
 CHAPTERS = [path.stem for path in sorted(graph.NOTEBOOKS.glob("*.py"))]
 LAST = "15_scorecard"  # reads what the others recorded
-PAGES = sorted(str(p) for p in Path("book").glob("*.md")) + ["book/references.bib", "book/_static/custom.css"]
+PAGES = sorted(str(p) for pattern in ("*.md", "*.bib", "_static/*") for p in Path("book").glob(pattern))
+PAGE = [str(p.relative_to(graph.ROOT)) for p in graph.modules(graph.ROOT / "src/seelike/page.py")] + ["src/seelike/page.py"]
 
 
 def needs(wildcards):
     """A chapter depends on its source, the modules it imports, the tier's weights and the ledger's rules."""
     chapter = graph.NOTEBOOKS / f"{wildcards.chapter}.py"
     files = [chapter, *graph.modules(chapter), graph.LEDGER, graph.ROOT / "requirements.lock"]
-    files += sorted(graph.zoo(TIER).glob("*.json"))
+    files += sorted(graph.zoo(TIER).parent.glob("*/*.json"))
     files += [path for path in (graph.ROOT / "results").glob("*/*.json") if path.parent.name != TIER]
     if wildcards.chapter == LAST:
         files += [graph.CHAPTERS / f"{name}.ipynb" for name in CHAPTERS if name != LAST]
-    return [str(Path(f).relative_to(graph.ROOT)) for f in files]
+    return [os.path.relpath(f, graph.ROOT) for f in files]
 
 
 rule book:
@@ -28,7 +30,7 @@ rule book:
         PAGES,
         "_config.yml",
         "_toc.yml",
-        "src/seelike/page.py",
+        PAGE,
     output:
         "_build/html/index.html",
     log:
@@ -53,7 +55,9 @@ def zoo(wildcards):
     """Weights that the tier's chapters read; imported here because it is the only place that needs torch."""
     from seelike import train
 
-    return [str(graph.zoo(TIER).relative_to(graph.ROOT) / f"{name}-{seed}.safetensors") for name, seed in train.ZOO[TIER]]
+    if TIER not in train.ZOO:
+        raise WorkflowError(f"Tier {TIER} has no networks to train, only {', '.join(train.ZOO)}.")
+    return [f"zoo/{TIER}/{name}-{seed}.safetensors" for name, seed in train.ZOO[TIER]]
 
 
 rule zoo:

@@ -5,6 +5,7 @@
 #       extension: .py
 #       format_name: percent
 #       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -20,11 +21,16 @@
 #
 # *Reading: 10 minutes. Running: {seconds}`01` on two cores. Before this: nothing.*
 #
+# ## The question
+#
+# Two families of networks reach similar accuracy on the same images. Do they use the same cues? To ask this we need images in which we know
+# every cue.
+#
 # ## Images whose truth is known
 #
-# To ask what a network sees, it helps to know what there is to see. *Scenes* are images of 64 by 64 pixels with the statistics of photographs
-# and a known truth: one object, a silhouette (ten shapes, the class) filled with a texture cut from a photograph
-# (ten textures), on a crop of another photograph. Position, size, rotation, tint, light and background vary at random.
+# To ask what a network sees, it helps to know what there is to see. *Scenes* are images of 64 by 64 pixels made from pieces of photographs,
+# so that the truth is known: one object, a silhouette (ten shapes, the class) filled with a texture cut from a photograph
+# (ten textures), on a crop of another photograph. Position, size, tint, light and background vary at random, and rotation within 20 degrees to either side.
 # There are as many images as one asks for, and none is downloaded.
 
 # %% tags=["parameters"]
@@ -51,7 +57,7 @@ conflict = scenes.cue_conflict(600, seed=4)
     drawn.scale[0].item(),
 )
 
-# %% mystnb={"figure": {"name": "fig-contact", "caption": "Scenes. In the three upper rows the texture belongs to the class, as in training; in the lowest row shape and texture contradict each other (cue conflict), which no network was trained on."}, "image": {"alt": "Contact sheet of forty small pictures in ten columns, one per shape: disc, square, triangle, star, cross, ring, crescent, bars, heart and ell, each filled with a tinted texture such as brick, grass or fur, casting a soft shadow on a photographic background."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-contact", "caption": "Scenes. In the three upper rows the texture belongs to the class, as in training; in the lowest row shape and texture contradict each other (cue conflict), which no network was trained on."}, "image": {"alt": "Contact sheet of forty small pictures in ten columns, one per shape: disc, square, triangle, star, cross, ring, crescent, bars, heart and ell, each filled with a tinted texture such as brick, grass or fur, casting a soft shadow on a photographic background. In the first three rows every column has one texture; in the fourth the texture differs from the one above."}} tags=["hide-input"]
 fig, axes = plt.subplots(4, 10, figsize=(10.5, 4.75))
 for k, name in enumerate(scenes.SHAPES):
     ours = drawn.images[drawn.shape == k][:3]
@@ -61,9 +67,10 @@ for k, name in enumerate(scenes.SHAPES):
 plots.sign(fig, "scenes", [4])
 
 # %% [markdown]
-# In training, shape and texture agree always: either would do. What a network uses is its own choice, and
-# the cue-conflict images of {cite:t}`geirhos2019`, exact here, reveal it. Backgrounds for training and for testing are
-# different photographs:
+# In training, shape and texture always agree, so either would do. Cue-conflict images show which one a network uses: the shape of
+# one class with the texture of another {cite:p}`geirhos2019`. Ours are drawn, so both labels are known exactly.
+#
+# Training and test backgrounds come from different photographs. The ten textures come from the same photographs in both:
 
 # %% tags=["hide-input"]
 pd.DataFrame(scenes.CREDITS, columns=["photograph", "used as", "credit", "licence"])
@@ -77,10 +84,11 @@ scenes.sample(1000, seed=0, correlation=0.5).to_dataset()
 # %% [markdown]
 # ## The cast
 #
-# Four kinds of network, all timm's own classes {cite:p}`dosovitskiy2021,he2016,tolstikhin2021`, at sizes that train in minutes: eight blocks each, between half and
-# three quarters of a million parameters, and images cut into 64 patches. *ViT (CLS)* and *ViT (GAP)* differ in nothing but the head: the first answers from a class
-# token, the second from the mean of all tokens. The *accuracy-matched* ViT is a ViT stopped when it was as good as the ResNet; it appears
-# wherever a difference could be due to accuracy alone.
+# Four kinds of network, all timm's own classes {cite:p}`dosovitskiy2021,he2016,tolstikhin2021`, at sizes that train in minutes on one
+# core. Each has eight blocks and between half and three quarters of a million parameters. ViT and Mixer cut an image into 64 patches. *ViT (CLS)* and
+# *ViT (GAP)* differ only in where the answer is read: the first has a class token and reads it there, the second has none and reads the mean of all
+# tokens. The *accuracy-matched* ViT was stopped early, at an accuracy fixed near that of the ResNet of seed 0; {ref}`sec-structure` uses it as a
+# control.
 
 # %%
 cards = pd.DataFrame(models.cards("scenes") + models.cards("cifar10"))
@@ -106,20 +114,18 @@ cards[columns].style.format(
 #
 # ## How they learned
 #
-# All networks of one tier were trained by one rule: Muon {cite:p}`jordan2024` on the matrices inside the network and AdamW on the rest.
+# The networks share one optimiser: Muon {cite:p}`jordan2024` on the matrices inside the network, and AdamW on the rest, at the same rates. One
+# control uses AdamW alone. They did not all see equally many images: the column `images_seen` says how many.
 
-# %% mystnb={"figure": {"name": "fig-curves", "caption": "Learning curves on Scenes (held-out images, one line per network and seed). The same ViT trained with AdamW alone lingers near chance before it learns at all: the plateau belongs to the optimiser as much as to the architecture."}, "image": {"alt": "Line plot of held-out accuracy against training images seen. ResNet lines rise steeply to near one; ViT lines rise more slowly and end a little lower; a grey line, the ViT trained with AdamW, stays low for longer."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-curves", "caption": "Learning curves on Scenes (held-out images, one line per network and seed). Grey: the same ViT trained with AdamW alone, one run at one learning rate. If it leaves chance later than the coloured ViT lines, the architecture alone cannot be the reason."}, "image": {"alt": "Line plot of held-out accuracy, 0 to 1, against thousands of training images seen, one line per network and seed, colour by architecture; a grey line is the ViT trained with AdamW alone; a dotted line marks chance at one tenth."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(7.2, 4.1))
+labelled = set()
 for card in models.cards("scenes"):
     curve, name = pd.DataFrame(card["curve"]), card["name"]
-    label = plots.LABELS.get(name, name) if card["seed"] == 0 else None
-    ax.plot(
-        curve.images / 1000,
-        curve.accuracy,
-        color=plots.COLOURS.get(name, plots.COLOURS["control"]),
-        lw=1.6,
-        label=label,
-    )
+    label = None if name in labelled else plots.LABELS[name]
+    labelled.add(name)
+    colour = plots.COLOURS[name]
+    ax.plot(curve.images / 1000, curve.accuracy, color=colour, lw=1.6, label=label)
 ax.axhline(0.1, color=plots.INK, ls=":", lw=1)
 ax.text(0, 0.085, "chance", ha="left", va="top", fontsize=9, color=plots.INK)
 ax.set(
@@ -148,7 +154,7 @@ recall = right.groupby(
     pd.Categorical.from_codes(images.labels, images.classes), observed=True
 ).mean()
 
-# %% mystnb={"figure": {"name": "fig-recall", "caption": "Share of images classified correctly, by class. Networks find the same classes hard, whatever their family."}, "image": {"alt": "Heat map of recall with one row per network and one column per class, values printed in the cells, most above nine tenths, with the weaker cells in the same columns for all networks."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-recall", "caption": "Share of images classified correctly, by class. Read down a column to see whether a class is hard for every network."}, "image": {"alt": "Heat map of recall, one row per network and one column per class, with the value printed in each cell; colours run from one half (dark) to one (bright)."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(8.6, 0.5 * len(names) + 1.3))
 table = recall.T.rename(index=plots.LABELS)
 sns.heatmap(
@@ -180,7 +186,13 @@ plots.sign(fig, tier)
 # ## Shape or texture?
 #
 # When shape says *star* and texture says *brick*, an answer goes by shape, by texture, or by neither. Shape bias is the
-# share of shape among the answers that go by one of the two {cite:p}`geirhos2019`.
+# share of shape among the answers that go by one of the two {cite:p}`geirhos2019`:
+#
+# $$
+# \text{shape bias} = \frac{n_\text{shape}}{n_\text{shape} + n_\text{texture}} .
+# $$ (eq-shape-bias)
+#
+# At one half a network follows both cues equally often.
 
 
 # %%
@@ -212,7 +224,7 @@ bias = {
     for (name, seed), (shape, both, _) in counts.items()
 }
 
-# %% mystnb={"figure": {"name": "fig-bias-shape", "caption": "Left: shape bias of every network of the zoo on cue-conflict scenes, 95 % Wilson intervals over images; the line marks indifference. Right: how it came about during training, from the networks' cards (bold: running mean)."}, "image": {"alt": "Left: dot plot of shape bias per network with short intervals around a vertical line at one half. Right: shape bias against training images seen, one line per architecture."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-bias-shape", "caption": "Left: shape bias of every network of the zoo on cue-conflict scenes, 95 % Wilson intervals over images; the line marks one half, both cues equally often. Right: how it came about during training, from the networks' cards (bold: running mean)."}, "image": {"alt": "Left: dot plot of shape bias from 0 (texture) to 1 (shape), one row per network and seed, with 95 % intervals; a vertical line marks one half. Right: shape bias against thousands of training images seen, one line per architecture, with a horizontal line at one half."}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=(9.6, 3.9), width_ratios=[1, 1.15])
 plots.intervals(
     axes[0], bias, {key: plots.COLOURS[key.split("-")[0]] for key in bias}
@@ -240,8 +252,7 @@ axes[1].legend(fontsize=9)
 plots.sign(fig, "scenes", sorted({seed for _, seed in trained}))
 
 # %% [markdown]
-# Answers that go by neither cue are common, since these images lie far from those of training: on cue conflict the shape bias describes
-# the remaining share, printed here.
+# Some answers follow neither cue, and shape bias leaves them out. This is the share of answers that it counts:
 
 # %%
 pd.Series(
@@ -249,11 +260,17 @@ pd.Series(
 ).round(3).to_frame("answers by shape or texture")
 
 # %% [markdown]
+# ## What it means
+#
+# In training, either cue was enough. If all seeds of one family lie on one side of the line and all seeds of another family on the other, the families
+# chose differently. On ImageNet, {cite:t}`geirhos2019` found that convolutional networks go by texture. Networks of this size on these images need not do the
+# same: read the figure before you quote that rule.
+#
 # ## What this tier cannot decide
 #
 # Ten silhouettes are not the thousand classes of ImageNet, and shapes here are rigid and textures flat: the *level* of
-# shape bias does not carry over to natural images. The comparison between families trained alike on the same
-# images does what it says, for networks of this size.
+# shape bias does not carry over to natural images. What this tier can do is compare networks of this size on the same
+# images, with the same optimiser settings. The settings were found for the ViT first; a ResNet tuned for itself might answer differently.
 #
 # ## Exercises
 #
@@ -275,5 +292,5 @@ pd.Series(
 #
 # :::{exercise} Open: a fair comparison
 # :label: ex-fair
-# ViT and ResNet differ here in accuracy, in optimiser settings that suit them, and in when they have converged. Design a control for each.
+# ViT and ResNet differ here in accuracy, in how well the shared optimiser settings suit them, and in when they have converged. Design a control for each.
 # :::

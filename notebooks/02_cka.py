@@ -5,6 +5,7 @@
 #       extension: .py
 #       format_name: percent
 #       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -15,8 +16,8 @@
 # (sec-cka)=
 # # Comparing representations: CKA
 #
-# **You will learn** to compute centred kernel alignment from its definition, to choose an estimator that does
-# not lie at small batches, and to recognise three ways in which published code gets it wrong.
+# **You will learn** to compute centred kernel alignment from its definition, to choose an estimator that can be
+# trusted on small batches, and to recognise three ways in which published code gets it wrong.
 #
 # *Reading: 12 minutes. Running: {seconds}`02` on two cores. Before this: {ref}`sec-data`.*
 #
@@ -49,7 +50,7 @@ plots.style()
 # Let $X \in \mathbb{R}^{n \times p}$ and $Y \in \mathbb{R}^{n \times q}$ hold the responses of two layers to the
 # same $n$ images, one image a row. The Gram matrices $K = XX^\top$ and $L = YY^\top$ are both $n \times n$: entry
 # $(i, j)$ says how alike a layer takes images $i$ and $j$ to be. The Hilbert–Schmidt independence criterion
-# compares the two matrices after removing what every image has in common, and CKA {cite:p}`kornblith2019`
+# measures how far the two matrices vary together, after the mean over images is removed, and CKA {cite:p}`kornblith2019`
 # normalises it:
 #
 # $$
@@ -57,8 +58,11 @@ plots.style()
 # $$ (eq-cka)
 #
 # It does not change when features are rotated, rescaled as a whole, or shifted. For HSIC there are two estimators.
-# The textbook one centres both matrices and takes their inner product. The other {cite:p}`song2012` is unbiased:
-# with $\tilde K, \tilde L$ the matrices with zeroed diagonals,
+#
+# The common one centres both matrices, with $H = I - \tfrac{1}{n} \mathbf 1 \mathbf 1^\top$, and takes their inner product:
+# $\mathrm{HSIC}_0 = \operatorname{tr}(KHLH)/(n-1)^2$. It is biased: on average it is too large. The other {cite:p}`song2012` is unbiased: its
+# average over samples is the true value. (The ratio CKA is then no longer exactly unbiased, but nearly so.)
+# With $\tilde K, \tilde L$ the matrices with zeroed diagonals,
 #
 # $$
 # \mathrm{HSIC}_1 = \frac{1}{n(n-3)} \left[ \operatorname{tr}(\tilde K \tilde L)
@@ -71,7 +75,7 @@ plots.style()
 
 # %%
 def hsic(k, l):
-    """Equation (2), term by term, in float64."""
+    """The unbiased HSIC, term by term, in float64."""
     n = len(k)
     k, l = k - np.diag(np.diag(k)), l - np.diag(np.diag(l))
     cross = k.sum() * l.sum() / ((n - 1) * (n - 2))
@@ -80,7 +84,7 @@ def hsic(k, l):
     )
 
 
-def textbook(x, y):
+def from_definition(x, y):
     x, y = (a - a.mean(0) for a in (x, y))
     k, l = x @ x.T, y @ y.T
     return hsic(k, l) / np.sqrt(hsic(k, k) * hsic(l, l))
@@ -91,7 +95,7 @@ x = rng.normal(size=(64, 200))
 y = x[:, :100] @ rng.normal(size=(100, 50)) + 5 * rng.normal(size=(64, 50))
 pd.Series(
     {
-        "from the definition": textbook(x, y),
+        "from the definition": from_definition(x, y),
         "seelike.cka": cka(torch.tensor(x), torch.tensor(y)).item(),
     }
 ).to_frame("CKA")
@@ -101,8 +105,8 @@ pd.Series(
 #
 # ### How many images does one need?
 #
-# Take two layers that have *nothing* to do with each other: independent random numbers. Their CKA is 0. The sheet below
-# asks both estimators, for more and more features per image.
+# Take two layers that have *nothing* to do with each other: independent random numbers. Their CKA is 0. The plot
+# below shows what both estimators say, with more and more features per image.
 
 
 # %% tags=["hide-input"]
@@ -138,7 +142,7 @@ claims.keep(
     },
 )
 
-# %% mystnb={"figure": {"name": "fig-bias", "caption": "The biased estimator mistakes many features for similarity. Two unrelated representations; the truth is 0. It depends on features per image, so a larger batch alone is no cure. Bands: 95 % of draws."}, "image": {"alt": "Line plot of CKA between unrelated random representations against the number of features per image. The biased estimate climbs from about 0.2 towards 1; the unbiased one stays at 0 with a band that narrows with batch size."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-bias", "caption": "The biased estimator mistakes many features for similarity. Two unrelated representations; the truth is 0. What counts is features per image: a layer with many features needs a batch several times that number before the bias is small. Bands: the middle 95 % of ten draws."}, "image": {"alt": "Line plot of CKA between unrelated random representations against the number of features per image. The biased estimate climbs from about 0.2 towards 1; the unbiased one stays at 0 with a band that narrows with batch size."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(6.4, 3.9))
 sns.lineplot(
     grid, x="features / images", y="CKA", hue="estimator", style="images in the batch",
@@ -151,11 +155,11 @@ sns.move_legend(ax, "center left", bbox_to_anchor=(1, 0.5))
 plots.sign(fig, tier)
 
 # %% [markdown]
-# This is not a corner case. A ResNet layer has $16\,384$ features, and a batch 128 images.
+# This is the usual case. An early layer of our ResNet has $16\,384$ features, and our batches hold 128 images.
 #
 # ### Which average?
 #
-# Gram matrices of ten thousand images do not fit into memory, so HSIC is summed over minibatches
+# Gram matrices of ten thousand images, for every layer of two networks, do not fit into memory, so HSIC is summed over minibatches
 # {cite:p}`nguyen2021`. The order matters: the ratio of sums is a consistent estimate of {eq}`eq-cka`, the mean of the
 # batches' ratios is not, because a ratio of noisy numbers is not centred on the ratio of their means. Here are two
 # layers of trained networks, with the same 1,024 images cut into batches of different size.
@@ -208,7 +212,7 @@ claims.keep(
 )
 by_batch.round(4).rename_axis("batch size")
 
-# %% mystnb={"figure": {"name": "fig-minibatch", "caption": "The ratio of sums barely moves with the batch size; the biased estimate is dominated by it."}, "image": {"alt": "Line plot of three CKA estimates between a ViT layer and a ResNet layer against batch size from 8 to 1024. The unbiased ratio of sums is nearly flat, the mean of ratios departs from it at small batches, and the biased estimate falls steadily from a high value towards the others."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-minibatch", "caption": "Three estimates of one CKA from the same images, cut into batches of different size. An estimate that can be trusted does not depend on how the images were cut."}, "image": {"alt": "Line plot of CKA between one ViT layer and one ResNet layer against batch size, 8 to 1024 on a logarithmic axis, with three lines: unbiased ratio of sums, unbiased mean of ratios, and biased mean of ratios. The table above holds the same numbers."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(6.4, 3.7))
 for (name, values), colour, marker in zip(
     by_batch.items(), sns.color_palette("colorblind"), "osD"
@@ -230,8 +234,11 @@ plots.sign(fig, tier)
 # ### "CKA ignores the mean, so the code need not"
 #
 # The *quantity* does not depend on the mean of the features. Its float32 computation does: when the mean is large, the
-# Gram matrix holds the mean's square, and the differences between images drown in rounding. Trained transformers
-# have channels with such means. Subtracting any fixed vector first, such as the first image's features, repairs it.
+# Gram matrix holds the mean's square, and the differences between images drown in rounding. Nothing stops a trained
+# network from having such channels. Keeping the rest of the formula in float64 only delays the damage.
+#
+# Subtracting one vector from every row changes nothing in the definition. If that vector is close to the mean, it also
+# removes the large numbers before they are squared. The first image's features will do.
 
 
 # %%
@@ -266,8 +273,8 @@ offsets.round(4)
 # %% [markdown]
 # ### "A similarity cannot be negative, so clamp it"
 #
-# An unbiased estimate of 0 must be negative half of the time. Clamped at 0, the average over many pairs of unrelated
-# layers is no longer 0, and a heat map shows structure where there is none.
+# If the truth is 0 and the average of the estimates is to be 0, then some estimates must be negative. Clamping them at 0
+# removes the negative ones and keeps the positive ones. The average is then too high, and unrelated layers look a little alike.
 
 # %%
 unrelated = np.array(independent(32, 64, True, draws=400))
@@ -284,8 +291,8 @@ clamped.round(4).to_frame("independent data, n = 32")
 # %% [markdown]
 # ### "Tokens are examples too"
 #
-# With 64 tokens an image gives 64 rows, and 64 images a sample of four thousand: tempting. But rows then differ by *where* a
-# token is as well as by what it shows, and position is the same in every image. The test is a null: compare a layer of the trained ViT with *itself,
+# An image has 64 patch tokens. If each is a row, 64 images give four thousand rows, and the sample looks large. But these rows
+# differ by *where* a token is, as well as by what it shows. Position is the same in every image. The test is a null: compare a layer of the trained ViT with *itself,
 # looking at other images*. Nothing is shared, so the answer should be 0.
 
 
@@ -311,14 +318,15 @@ pd.DataFrame(as_tokens).T.round(3).rename_axis(
 )
 
 # %% [markdown]
-# Counting tokens as examples finds similarity between unrelated images, which is the similarity of positions. It is a fair question
-# to ask, but it is not the question that CKA over images answers.
+# The images are unrelated, but the positions are the same. A value well above 0 in the second column is therefore the similarity
+# of positions, not of images.
 #
 # ## What it costs
 #
 # `seelike.cka` takes the Gram matrix inside the hook, so that it holds no activations; subtracts the first row; and
 # does the rest in float64, for all pairs of layers at once. The table compares it with other PyTorch packages on the same
-# activations (`benchmarks/cka.py`; one thread, forward passes not counted, error against a float64 loop over pairs).
+# activations (`benchmarks/cka.py`; one thread, forward passes not counted, error against a float64
+# loop over pairs; *end to end / floor*: time with forward passes, over the time of the forward passes and Gram products alone).
 
 # %% tags=["hide-input"]
 recorded = graph.ROOT / "results" / "benchmarks" / "cka.json"
@@ -330,10 +338,15 @@ bench = (
 bench.set_index("package") if len(bench) else "benchmarks/cka.py has not been run"
 
 # %% [markdown]
+# ## What it means
+#
+# Use the unbiased HSIC, sum it over batches, and divide once. Subtract a vector before the Gram matrix. Do not clamp. One image is
+# one example. Every map in this book follows these rules.
+#
 # ## What this tier cannot decide
 #
 # The bias and the rounding shown here do not depend on the images; how large offsets are in the networks that you use
-# does. At the imagenet tier the channels with huge means are real.
+# does. We have not measured them at the imagenet tier.
 #
 # ## Exercises
 #

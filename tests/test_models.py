@@ -58,7 +58,16 @@ def test_any_timm_network_and_local_checkpoints(tmp_path):
     save_file(made.state_dict(), tmp_path / "mine.safetensors")
     loaded = models.create("test_vit", checkpoint_path=str(tmp_path / "mine.safetensors"))
     assert all(torch.equal(v, loaded.state_dict()[k]) for k, v in made.state_dict().items())
-    assert callable(models.transform(made))
+
+
+def test_the_imagenet_cast_has_its_own_transforms():
+    from PIL import Image
+
+    for name in models.IMAGENET:
+        assert models.transform(name)(Image.new("RGB", (300, 260), "white")).shape[0] == 3
+    assert models.transform("vit_cls", "scenes") is None
+    with pytest.raises(ValueError, match="timm knows no preprocessing"):
+        models.transform("nonsense")
 
 
 def write(folder, name="vit_cls", seed=0, **changes):

@@ -84,7 +84,8 @@ def capture(
 
 @contextmanager
 def attention(model: nn.Module, blocks: Sequence[str] | str = "*", *, reduce: Reduce = _copy) -> Iterator[dict[str, Tensor]]:
-    """Context in which every forward pass fills a dict from attention module to its weights (b, heads, n, n).
+    """Context in which every forward pass fills a dict from `<attention module>.attn_drop` to its weights
+    (b, heads, n, n).
 
     blocks: names or globs of attention modules. Fused attention, which never forms the weights, is switched
     off for these modules and put back afterwards. Raises ValueError for a network without attention.
@@ -194,7 +195,10 @@ def flat(x: Float[Tensor, "b ..."]) -> Float[Tensor, "b f"]:
 
 
 def tokens(x: Float[Tensor, "b ..."]) -> Float[Tensor, "b n c"]:
-    """Positions by channels, for token sequences (b, n, c) and feature maps (b, c, h, w) alike."""
+    """Positions by channels, for token sequences (b, n, c) and feature maps (b, c, h, w) alike.
+
+    Swin blocks and the norms of ConvNeXt put channels last, (b, h, w, c): permute those first.
+    """
     if x.ndim == 3:
         return x
     if x.ndim == 4:

@@ -58,7 +58,7 @@ def centre(k: Float[Tensor, "*layers n n"], unbiased: bool = True) -> Float[Tens
         rows = k.mean(-1, keepdim=True)
         return k - rows - rows.mT + rows.mean(-2, keepdim=True)
     if n < MINIMUM:
-        raise ValueError(f"Unbiased CKA needs batches of at least {MINIMUM} examples, got {n}: use larger batches.")
+        raise ValueError(f"Unbiased CKA needs batches of at least {MINIMUM} examples, got {n}: drop a smaller last batch.")
     k = k.clone() if k.dtype == torch.float64 else k
     k.diagonal(dim1=-2, dim2=-1).zero_()
     rows = k.sum(-1, keepdim=True) / (n - 2)
@@ -121,6 +121,28 @@ class CKA:
         leave = [f(self._ratio(hsic - h, norm - m)) for h, m in zip(self.hsic, self.norm, strict=True)]
         return f(self._ratio(hsic, norm)), np.asarray(leave)
 
+    def bootstrap(self, f: Callable[[np.ndarray], Any], draws: int = 200, seed: int = 0) -> tuple[Any, np.ndarray]:
+        """Any function of the CKA matrix: of all batches, and of `draws` resamples of the batches.
+
+        Right for medians and maxima too, where the jackknife is not. Two accumulators over the same batches meet
+        the same resamples.
+        """
+        batches = len(self.hsic)
+        if batches < 2:
+            raise ValueError(f"A bootstrap interval needs at least 2 batches, got {batches}.")
+        weights = np.random.default_rng(seed).multinomial(batches, np.full(batches, 1 / batches), draws)
+        w = torch.from_numpy(weights).double()
+        hsic, norm = torch.tensordot(w, torch.stack(self.hsic), 1), w @ torch.stack(self.norm)
+        return f(self._ratio(*self._sums())), np.asarray([f(self._ratio(h, n)) for h, n in zip(hsic, norm, strict=True)])
+
+    def select(self, layers: Sequence[str]) -> CKA:
+        """The accumulator of some of the layers, in the order asked for."""
+        index = torch.tensor([self.layers.index(layer) for layer in layers])
+        part = CKA(layers, unbiased=self.unbiased, shuffle=self.shuffle)
+        part.hsic = [h[index][:, index] for h in self.hsic]
+        part.norm = [n[index] for n in self.norm]
+        return part
+
     def _sums(self) -> tuple[Tensor, Tensor]:
         if not self.hsic:
             raise ValueError("No batch has been added yet: call update, or check that the loader is not empty.")
@@ -178,6 +200,11 @@ class CKA:
         return self
 
 
+def bootstrap_error(draws: np.ndarray, batches: int) -> np.ndarray:
+    """Standard error from bootstrap draws along the first axis, corrected for the small number of batches."""
+    return np.asarray(np.std(draws, axis=0, ddof=1) * np.sqrt(batches / (batches - 1)))
+
+
 def jackknife_error(leave: np.ndarray) -> np.ndarray:
     """Standard error from leave-one-out values along the first axis (Efron & Tibshirani 1993, Eq. 11.5)."""
     return np.asarray(np.sqrt((len(leave) - 1) * np.var(leave, axis=0)))
@@ -203,7 +230,7 @@ def sweep(
     taps = {name: _taps(model, layers[name] if isinstance(layers, Mapping) else layers) for name, model in models.items()}
     total = CKA([f"{name}/{tap}" for name in models for tap in taps[name]], unbiased=unbiased, shuffle=shuffle)
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
-    modes = {name: model.training for name, model in models.items()}
+    modes = [(module, module.training) for model in models.values() for module in model.modules()]
     try:
         for model in models.values():
             model.eval()
@@ -212,8 +239,8 @@ def sweep(
             x = x.to(device) if device is not None else x
             total.update({f"{n}/{tap}": k for n, m in models.items() for tap, k in _grams(m, taps[n], view, x).items()})
     finally:
-        for name, model in models.items():
-            model.train(modes[name])
+        for module, training in modes:
+            module.training = training
     return total.all_gather()
 
 
@@ -234,4 +261,6 @@ def _taps(model: nn.Module, layers: Taps) -> list[str]:
 def _grams(model: nn.Module, taps: Sequence[str], view: Callable[[Tensor], Tensor], x: Tensor) -> dict[str, Tensor]:
     with capture(model, taps, reduce=lambda h: gram(view(h))) as found:
         model(x)
+    if odd := [tap for tap, k in found.items() if len(k) != len(x)]:
+        raise ValueError(f"{odd[0]} does not give one row per image (windows or tokens as a batch?): name another layer.")
     return found

@@ -1,7 +1,8 @@
 """The ledger: claims of the papers, rules fixed in advance, verdicts computed from intervals.
 
 `book/claims.yml` holds the rules. Chapters call `record`; what they record is written as JSON under
-`SEELIKE_RESULTS` (default `_build/results`), and `results/` holds the runs that were published.
+`SEELIKE_RESULTS` (set by the runner, which moves it to `_build/results` once the chapter is a page), and `results/`
+holds the runs that were published.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ import pandas as pd
 import yaml
 from scipy.stats import t as student
 
-from seelike.cka import jackknife_error
-from seelike.graph import LEDGER, ROOT
+from seelike.cka import bootstrap_error
+from seelike.graph import BUILT, LEDGER, ROOT
 
 Verdict = Literal["reproduced", "contradicted", "undecided", "not run"]
 COLUMNS = ["id", "paper", "chapter", "estimate", "low", "high", "verdict", "seeds", "statement", "statistic", "rule", "where", "figure"]
@@ -54,22 +55,22 @@ def verdict(rule: str, low: float, high: float) -> Verdict:
     return "undecided"
 
 
-def estimate(values: Sequence[float], leave: np.ndarray, level: float = 0.95) -> Estimate:
+def estimate(values: Sequence[float], draws: np.ndarray, batches: int) -> Estimate:
     """Mean over seeds with an interval over seeds and images.
 
-    values: (seeds,), the statistic of every seed. leave: (seeds, batches), the same with each batch of images left
-    out. The two half-widths, each with its own Student's t, are added in quadrature; one seed has images only.
+    values: (seeds,), the statistic of every seed. draws: (seeds, draws), the same on resampled batches of images.
+    The two half-widths, each with its own Student's t, are added in quadrature; one seed has images only.
     """
-    mean, seeds, batches = float(np.mean(values)), len(values), np.shape(leave)[1]
-    half = student.ppf(0.5 + level / 2, batches - 1) * jackknife_error(np.mean(leave, axis=0))
+    mean, seeds = float(np.mean(values)), len(values)
+    half = student.ppf(0.975, batches - 1) * bootstrap_error(np.mean(draws, axis=0), batches)
     if seeds > 1:
-        half = np.hypot(half, student.ppf(0.5 + level / 2, seeds - 1) * np.std(values, ddof=1) / seeds**0.5)
+        half = np.hypot(half, student.ppf(0.975, seeds - 1) * np.std(values, ddof=1) / seeds**0.5)
     return Estimate(mean, mean - float(half), mean + float(half))
 
 
 def results(tier: str, chapter: str) -> dict[str, Any]:
     """What a chapter recorded at a tier: this machine's run if there is one, else the published run, else {}."""
-    for folder in (_live(), ROOT / "results"):
+    for folder in (_live(), BUILT, ROOT / "results"):
         path = folder / tier / f"{chapter}.json"
         if path.exists():
             return json.loads(path.read_text())
@@ -108,4 +109,4 @@ def table(tier: str = "scenes") -> pd.DataFrame:
 
 
 def _live() -> Path:
-    return Path(os.environ.get("SEELIKE_RESULTS", ROOT / "_build" / "results"))
+    return Path(os.environ.get("SEELIKE_RESULTS", BUILT))

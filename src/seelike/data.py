@@ -7,7 +7,7 @@
 | cifar10  | uoft-cs/cifar10 from the hub                                              |
 | imagenet | `SEELIKE_IMAGES`: a folder of images or a hub name; default ImageNet-1k   |
 
-`SEELIKE_MIRROR` names a folder laid out like the hub (`datasets/<hub id>/...`); it is looked up before the hub.
+For CIFAR-10, `SEELIKE_MIRROR` names a folder laid out like the hub (`datasets/<hub id>/...`), looked up before it.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ class Images:
 class ImageStream:
     """Images decoded and transformed batch by batch, for sets that do not fit into memory.
 
-    Has the attributes of `Images` but `pixels`; `skipped` grows while iterating.
+    Has the attributes of `Images` but `pixels`. `labels` are those of all rows; unreadable images drop out of the
+    batches with their labels, and `skipped` names them while iterating.
     """
 
     rows: datasets.Dataset
@@ -123,7 +124,8 @@ def load(
 
     n: number of images, None for the whole split (scenes: `SCENES`); drawn without replacement by `seed`.
     source, transform: imagenet tier only; a folder or hub name instead of `SEELIKE_IMAGES`, and the network's
-        own transform (`models.transform`) instead of timm's default for 224 pixels.
+        own transform (`models.transform`) instead of timm's default for 224 pixels. A folder without splits
+        gives the same images for both.
     """
     _check(tier, split, n)
     if tier in ("smoke", "scenes"):
@@ -188,7 +190,12 @@ def _hub(name: str, split: str) -> datasets.Dataset:
 
 
 def _stream(source: str, split: str, n: int | None, seed: int, transform: Transform | None) -> ImageStream:
-    rows = _folder(Path(source), split) if Path(source).is_dir() else _hub(source, {"test": "validation"}.get(split, split))
+    if Path(source).is_dir():
+        rows = _folder(Path(source), split)
+    elif source.startswith((".", "/", "~")) or source.count("/") > 1:
+        raise FileNotFoundError(f"There is no folder {source}: name a folder of images, or a data set of the hub (owner/name).")
+    else:
+        rows = _hub(source, "validation" if split == "test" and source == IMAGENET else split)
     column = next((name for name, kind in rows.features.items() if isinstance(kind, datasets.Image)), None)
     if column is None:
         raise ValueError(f"{source} has no column of images, only {', '.join(rows.features)}: name a data set of images.")
@@ -219,8 +226,8 @@ def _decode(cells: Sequence[dict[str, Any]], first: int = 0) -> tuple[list[int],
             file = io.BytesIO(cell["bytes"]) if cell["bytes"] is not None else cell["path"]
             pictures.append(Image.open(file).convert("RGB"))
             kept.append(i)
-        except (OSError, SyntaxError, ValueError):  # what Pillow raises for damaged files
-            skipped.append(cell["path"] or f"row {first + i}")
+        except Exception:  # Pillow raises many types for damaged files, decompression bombs and empty cells
+            skipped.append((cell or {}).get("path") or f"row {first + i}")
     return kept, pictures, skipped
 
 

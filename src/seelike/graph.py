@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
 import os
 import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS, CHAPTERS = ROOT / "notebooks", ROOT / "book" / "chapters"
+BUILT = ROOT / "_build" / "results"  # numbers of the chapters that this machine has run
 LEDGER = ROOT / "book" / "claims.yml"
 TIERS = ("smoke", "scenes", "cifar10", "imagenet")
 
@@ -40,6 +42,12 @@ def _imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names if node.module == "seelike"}
     return {name for name in names if name.startswith("seelike")}
+
+
+def timings(folder: Path | None = None) -> dict[str, float]:
+    """Seconds that each executed chapter in a folder (default: the book's) took."""
+    pages = sorted((folder or CHAPTERS).glob("*.ipynb"))
+    return {p.stem: json.loads(p.read_text())["metadata"]["seelike"]["seconds"] for p in pages}
 
 
 def commit() -> str:

@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from timm.data import create_transform, resolve_model_data_config
+from timm.data import create_transform, resolve_data_config
 from timm.models.mlp_mixer import MlpMixer
 from timm.models.resnet import BasicBlock, ResNet
 from timm.models.vision_transformer import VisionTransformer
@@ -63,9 +63,14 @@ IMAGENET = {  # who plays our parts at the imagenet tier; any other timm name pl
 OURS: dict[str, Callable[..., nn.Module]] = {"vit_cls": _vit, "vit_gap": _vit_gap, "resnet": _resnet, "mixer": _mixer}
 
 
-def transform(model: nn.Module) -> Callable[[Image.Image], torch.Tensor]:
-    """The preprocessing that a timm network was trained for, from a PIL image to a tensor (3, h, w)."""
-    return create_transform(**resolve_model_data_config(model))
+def transform(name: str, tier: str = "imagenet") -> Callable[[Image.Image], torch.Tensor] | None:
+    """The preprocessing that a timm network was trained for, from a PIL image to a tensor (3, h, w); None for our tiers."""
+    if tier != "imagenet":
+        return None
+    settings = timm.get_pretrained_cfg(IMAGENET.get(name, name))
+    if settings is None:
+        raise ValueError(f"timm knows no preprocessing for {name!r}: expected {', '.join(IMAGENET)}, or a name with pretrained weights.")
+    return create_transform(**resolve_data_config(pretrained_cfg=settings.to_dict()))
 
 
 def create(name: str, tier: str = "scenes", *, seed: int | None = None, **options: Any) -> nn.Module:
@@ -102,13 +107,15 @@ def untrained(name: str, tier: str = "scenes", seed: int = 100) -> nn.Module:
 
 
 def load(name: str, tier: str = "scenes", seed: int = 0) -> nn.Module:
-    """The trained network of a tier in eval mode; `name` may also be a timm name at the imagenet tier.
+    """The trained network of a tier in eval mode (untrained at the smoke tier; also a timm name at the imagenet tier).
 
     Raises FileNotFoundError for a network that the zoo lacks and ValueError when the file is not the one
     its card describes (sha256).
     """
     if tier == "imagenet":
         return _pretrained(IMAGENET.get(name, name)).eval()
+    if tier == "smoke":
+        return untrained(name, tier, seed)
     path = zoo(tier) / f"{name}-{seed}.safetensors"
     if not path.exists():
         have = ", ".join(sorted(p.stem for p in path.parent.glob("*.safetensors"))) or "nothing"
@@ -156,8 +163,8 @@ def cards(tier: str = "scenes") -> list[dict[str, Any]]:
 
 
 def shared_seeds(names: Sequence[str], tier: str = "scenes") -> list[int]:
-    """Seeds for which the zoo has every one of the networks; at the imagenet tier there is one set of weights."""
-    if tier == "imagenet":
+    """Seeds for which the zoo has every one of the networks; the imagenet and smoke tiers have one each."""
+    if tier in ("imagenet", "smoke"):
         return [0]
     have = {(card["name"], card["seed"]) for card in cards(tier)}
     return sorted({seed for _, seed in have if all((name, seed) in have for name in names)})

@@ -18,7 +18,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 from seelike import claims
-from seelike.run import timings
+from seelike.graph import TIERS, timings
 
 MATHJAX = "mathjax/tex-chtml.js"
 NOTEBOOK_BRANCH = "notebooks"
@@ -27,6 +27,8 @@ NOTEBOOK_BRANCH = "notebooks"
 def claim_text(text: str) -> str:
     """The ledger's words for a claim such as "R21-1" or "R21-1 @ cifar10"."""
     name, _, tier = (part.strip() for part in text.partition("@"))
+    if tier and tier not in TIERS:
+        raise KeyError(tier)
     row = claims.table(tier or "scenes").set_index("id").loc[name]
     if row["verdict"] == "not run":
         return "not run"
@@ -35,15 +37,17 @@ def claim_text(text: str) -> str:
 
 def claim_role(name: str, rawtext: str, text: str, lineno: int, inliner: Any, *_: Any) -> tuple[list[nodes.Node], list[nodes.Node]]:
     """{claim}`id @ tier`."""
+    inliner.document.settings.env.note_reread()  # the number changes when the source of the page does not
     try:
         return [nodes.inline(rawtext, claim_text(text), classes=["claim"])], []
     except KeyError:
-        message = inliner.reporter.error(f"{text!r} is not in the ledger.", line=lineno)
+        message = inliner.reporter.error(f"{text!r} is no claim of the ledger and tier.", line=lineno)
         return [inliner.problematic(rawtext, rawtext, message)], [message]
 
 
-def seconds_role(name: str, rawtext: str, text: str, *_: Any) -> tuple[list[nodes.Node], list[nodes.Node]]:
+def seconds_role(name: str, rawtext: str, text: str, lineno: int, inliner: Any, *_: Any) -> tuple[list[nodes.Node], list[nodes.Node]]:
     """{seconds}`03`: what the run measured."""
+    inliner.document.settings.env.note_reread()
     taken = [seconds for stem, seconds in timings().items() if stem.startswith(text)]
     return [nodes.inline(rawtext, f"{taken[0]:.0f} s" if taken else "not run")], []
 

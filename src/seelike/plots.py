@@ -20,13 +20,14 @@ from seelike.graph import commit
 
 COLOURS = dict(
     zip(("vit_cls", "resnet", "vit_gap", "mixer", "vit_matched", "control"), sns.color_palette("colorblind", 10), strict=False)
-) | {"control": (0.35, 0.35, 0.35)}
+) | {"control": (0.35, 0.35, 0.35), "vit_cls_adamw": (0.35, 0.35, 0.35)}
 LABELS = {
     "vit_cls": "ViT (CLS)",
     "vit_gap": "ViT (GAP)",
     "resnet": "ResNet",
     "mixer": "MLP-Mixer",
     "vit_matched": "ViT (CLS), accuracy-matched",
+    "vit_cls_adamw": "ViT (CLS), AdamW alone",
 }
 MAP = "viridis"
 INK = "#404040"

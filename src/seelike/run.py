@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import argparse
 import ast
-import json
 import logging
 import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,12 @@ import jupytext
 import nbformat
 import papermill
 
-from seelike.graph import CHAPTERS, NOTEBOOKS, ROOT, TIERS
+from seelike.graph import BUILT, CHAPTERS, NOTEBOOKS, ROOT, TIERS, timings
 
-WORK = ROOT / "_build" / "run"
+WORK, TRIALS = ROOT / "_build" / "run", ROOT / "_build" / "trials"
 CELL_SECONDS = 600
 KERNEL = "python3"
+LEFT_OUT = "images could not be read and were left out"  # a notice of seelike.data that is no fault of a chapter
 
 
 class ChapterError(RuntimeError):
@@ -47,13 +48,15 @@ def source(chapter: str) -> Path:
 def notebook(path: Path) -> nbformat.NotebookNode:
     """The chapter as an unexecuted notebook with the same cell ids on every run."""
     made = jupytext.read(path)
-    for i, cell in enumerate(made.cells):
-        cell["id"] = f"{path.stem.replace('_', '-')}-{i:03d}"[-64:]
+    number_cells(made)
     return made
 
 
 def run(chapter: str, parameters: Mapping[str, Any], *, jobs: int = 1, seconds: int = CELL_SECONDS, out: Path | None = None) -> Path:
-    """Execute one chapter and publish its page; ChapterError if anything in it went wrong."""
+    """Execute one chapter and publish its page; ChapterError if anything in it went wrong.
+
+    Its numbers enter the results only with the page, and only when no parameter but the tier was changed.
+    """
     path = source(chapter)
     WORK.mkdir(parents=True, exist_ok=True)
     plain, partial = WORK / f"{path.stem}.plain.ipynb", WORK / f"{path.stem}.partial.ipynb"
@@ -62,7 +65,9 @@ def run(chapter: str, parameters: Mapping[str, Any], *, jobs: int = 1, seconds: 
     if unknown := sorted(set(parameters) - set(known)):
         raise ChapterError(f"{path.name} has no parameter {', '.join(unknown)}: it knows {', '.join(known)}.")
     started = time.monotonic()
-    with _environment(jobs):
+    numbers = WORK / f"{path.stem}.results"
+    shutil.rmtree(numbers, ignore_errors=True)
+    with _environment(jobs, numbers):
         error = _execute(plain, partial, parameters, seconds)
     if error:
         raise ChapterError(f"{path.name} failed {error}\nPartial notebook: {partial}")
@@ -70,29 +75,30 @@ def run(chapter: str, parameters: Mapping[str, Any], *, jobs: int = 1, seconds: 
     if faults := gate(done):
         raise ChapterError(f"{path.name} ran, but is not fit to print:\n  " + "\n  ".join(faults) + f"\nPartial notebook: {partial}")
     finish(done, time.monotonic() - started, parameters)
-    folder = out or CHAPTERS
+    folder = out or (CHAPTERS if set(parameters) <= {"tier"} else TRIALS)
     folder.mkdir(parents=True, exist_ok=True)
     nbformat.write(done, partial)
     page = folder / f"{path.stem}.ipynb"
     os.replace(partial, page)
+    for file in sorted(numbers.glob("*/*.json")) if set(parameters) <= {"tier"} else []:
+        (BUILT / file.parent.name).mkdir(parents=True, exist_ok=True)
+        os.replace(file, BUILT / file.parent.name / file.name)
     return page
 
 
-class _environment:
+@contextmanager
+def _environment(jobs: int, numbers: Path) -> Iterator[None]:
     """Threads and paths for the kernel, put back afterwards."""
-
-    def __init__(self, jobs: int) -> None:
-        threads = str(max((os.cpu_count() or 1) // jobs, 1))
-        self.wanted = {name: threads for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-        self.wanted |= {"TQDM_DISABLE": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", "PYTHONWARNINGS": "ignore:IProgress not found"}
-
-    def __enter__(self) -> None:
-        self.before = {name: os.environ.get(name) for name in self.wanted}
-        os.environ.update(self.wanted)
-
-    def __exit__(self, *_: object) -> None:
-        for name, value in self.before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
+    threads = str(max((os.cpu_count() or 1) // jobs, 1))
+    wanted = {name: threads for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    wanted |= {"TQDM_DISABLE": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", "PYTHONWARNINGS": "ignore:IProgress not found"}
+    before = dict(os.environ)
+    os.environ.update(wanted, SEELIKE_RESULTS=str(numbers))
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _execute(plain: Path, partial: Path, parameters: Mapping[str, Any], seconds: int) -> str | None:
@@ -106,8 +112,23 @@ def _execute(plain: Path, partial: Path, parameters: Mapping[str, Any], seconds:
     except papermill.PapermillExecutionError as error:
         return f"in cell {error.cell_index} with {error.ename}: {error.evalue}\n  " + error.source.strip().replace("\n", "\n  ")
     except Exception as error:  # time-outs and dead kernels come as types of nbclient, jupyter_client and asyncio
-        return f"with {type(error).__name__} (limit {seconds} s per cell): {str(error).strip().splitlines()[0][:300]}"
+        reason = str(error).strip()[:1500] or "no message"
+        return f"{_running(partial)}with {type(error).__name__} (limit {seconds} s per cell): {reason}"
     return None
+
+
+def _running(partial: Path) -> str:
+    """The cell that was running when a kernel stopped, as far as papermill wrote it down."""
+    cells = nbformat.read(partial, 4).cells if partial.exists() else []
+    states = [cell.metadata.get("papermill", {}).get("status") for cell in cells]
+    started = [i for i, cell in enumerate(cells) if cell.cell_type == "code" and states[i] in ("running", "completed", "failed")]
+    return f"in cell {started[-1]} " if started else ""
+
+
+def number_cells(made: nbformat.NotebookNode) -> None:
+    """Give cells ids that are the same on every run; jupytext and papermill draw them at random."""
+    for i, cell in enumerate(made.cells):
+        cell["id"] = f"cell-{i:03d}"
 
 
 def gate(done: nbformat.NotebookNode) -> list[str]:
@@ -121,7 +142,7 @@ def gate(done: nbformat.NotebookNode) -> list[str]:
         for output in cell.outputs:
             if output.output_type == "error":
                 faults.append(f"cell {i} ended with {output.ename}: {output.evalue}")
-            if output.output_type == "stream" and output.name == "stderr":
+            if output.output_type == "stream" and output.name == "stderr" and LEFT_OUT not in output.text:
                 faults.append(f"cell {i} wrote to stderr: {output.text.strip()[:200]}")
             if "image/png" in output.get("data", {}) and len(alt_text(cell)) < 20:
                 faults.append(f"cell {i} shows an image without alt text (mystnb image alt, 20 characters or more)")
@@ -135,25 +156,19 @@ def alt_text(cell: nbformat.NotebookNode) -> str:
 
 def finish(done: nbformat.NotebookNode, seconds: float, parameters: Mapping[str, Any]) -> None:
     """Hide parameter cells on the page and note how long the chapter took."""
-    for i, cell in enumerate(done.cells):
+    for cell in done.cells:
         tags = cell.metadata.setdefault("tags", [])
         if {"parameters", "injected-parameters"} & set(tags) and "remove-cell" not in tags:
             tags.append("remove-cell")
-        cell["id"] = f"cell-{i:03d}"
+    number_cells(done)
     done.metadata["seelike"] = {"seconds": round(seconds, 1), "parameters": dict(parameters)}
 
 
 def publish(tier: str) -> None:
     """Copy the numbers of this machine's run of a tier into `results/`, where the book finds them."""
-    for path in sorted((ROOT / "_build" / "results" / tier).glob("*.json")):
+    for path in sorted((BUILT / tier).glob("*.json")):
         (ROOT / "results" / tier).mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, ROOT / "results" / tier / path.name)
-
-
-def timings(folder: Path | None = None) -> dict[str, float]:
-    """Seconds that each executed chapter in a folder (default: the book's) took."""
-    pages = sorted((folder or CHAPTERS).glob("*.ipynb"))
-    return {p.stem: json.loads(p.read_text())["metadata"]["seelike"]["seconds"] for p in pages}
 
 
 def main() -> int:
@@ -164,7 +179,7 @@ def main() -> int:
     parser.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     parser.add_argument("--jobs", type=int, default=1, help="chapters that run at the same time elsewhere; sets the threads")
     parser.add_argument("--timeout", type=int, default=CELL_SECONDS, help="seconds that one cell may take")
-    parser.add_argument("--out", type=Path, default=CHAPTERS, help="folder for the pages (default: the book's)")
+    parser.add_argument("--out", type=Path, help="folder for the pages (default: the book's, or _build/trials with -p)")
     parser.add_argument("--publish", action="store_true", help="only copy this machine's numbers of the tier into results/")
     parser.add_argument("--times", action="store_true", help="only print how long the published chapters took")
     options = parser.parse_args()

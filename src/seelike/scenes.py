@@ -7,7 +7,7 @@ One object per image: a silhouette (10 shapes, the class) filled with a texture 
 - Train and test never share a background photograph.
 - Images are drawn in blocks of `BLOCK` from a generator seeded by (seed, split, block), so that
   `sample(10, seed)` are the first ten of `sample(10_000, seed)` and a stream can be entered anywhere.
-- Pixels are bytes: rounding absorbs the last-bit differences between processors.
+- Pixels are bytes, which hides nearly all last-bit differences between processors.
 """
 
 from __future__ import annotations
@@ -39,26 +39,26 @@ TEXTURES = ("brick", "grass", "gravel", "fur", "cells", "stars", "text", "coins"
 _ROTATION = 0.35  # radians to either side
 _TEMPLATE, _SPAN = 256, 1.2  # samples and half-width of a silhouette template, in radii
 
-CREDITS = (
-    ("astronaut", "background, train", "Eileen Collins; NASA", "public domain"),
-    ("coffee", "background, train", "Rachel Michetti", "CC0"),
-    ("clock", "background, train", "Stefan van der Walt", "CC0"),
-    ("motorcycle", "background, train", "Middlebury 2014 stereo set, Scharstein et al.", "CC0"),
-    ("retina", "background, test", "Häggström 2014, Wikimedia Commons", "CC0"),
-    ("rocket", "background, test", "SpaceX, Falcon 9 launch", "CC0"),
+CREDITS = (  # photograph, use, credit, licence: as stated by scikit-image and scikit-learn
+    ("astronaut", "background, train", "Eileen Collins, by NASA", "public domain"),
+    ("coffee", "background, train", "Rachel Michetti, Pikolo Espresso Bar", "CC0"),
+    ("stereo_motorcycle", "background, train", "Nešić et al., Middlebury stereo benchmark 2014", "not stated"),
     ("camera", "background, train", "Lav Varshney", "CC0"),
+    ("moon", "background, train", "not stated", "not stated"),
+    ("clock", "background, train", "Stéfan van der Walt", "public domain"),
+    ("rocket", "background, test", "SpaceX", "public domain"),
+    ("retina", "background, test", "Mikael Häggström, Wikimedia Commons", "CC0"),
     ("microaneurysms", "background, test", "Andreas Maier", "CC0"),
-    ("moon", "background, train", "NASA", "public domain"),
-    ("brick", "texture", "CC0Textures", "CC0"),
+    ("brick", "texture", "CC0Textures, Bricks25", "CC0"),
     ("grass", "texture", "linolafett, DeviantArt", "CC0"),
-    ("gravel", "texture", "CC0Textures", "CC0"),
+    ("gravel", "texture", "CC0Textures, Gravel04", "CC0"),
     ("chelsea", "texture (fur)", "Stéfan van der Walt", "CC0"),
-    ("immunohistochemistry", "texture (cells)", "Center for Microscopy and Molecular Imaging", "public domain"),
-    ("hubble_deep_field", "texture (stars)", "NASA, STScI", "public domain"),
-    ("text", "texture", "scikit-image developers", "public domain"),
+    ("immunohistochemistry", "texture (cells)", "Center for Microscopy and Molecular Imaging", "no known restrictions"),
+    ("hubble_deep_field", "texture (stars)", "NASA, Hubble Space Telescope", "public domain"),
+    ("text", "texture", "Wikipedia, Corner.png", "public domain"),
     ("coins", "texture", "Brooklyn Museum", "no known restrictions"),
-    ("flower.jpg", "texture (petals)", "dany13, Flickr", "CC BY 2.0"),
-    ("china.jpg", "texture (roof)", "Yann Forget, Flickr", "CC BY 2.0"),
+    ("flower.jpg", "texture (petals)", "vultilion, Flickr", "CC BY 2.0"),
+    ("china.jpg", "texture (roof)", "danielbuechele, Flickr", "CC BY 2.0"),
 )
 
 
@@ -68,7 +68,8 @@ class Scenes:
 
     images: UInt8 (n, 3, 64, 64). shape, texture: Int64 (n,), indices into `SHAPES` and `TEXTURES`.
     mask: Bool (n, 64, 64), the object's pixels. centre: Float (n, 2), x and y in pixels.
-    scale: Float (n,), the silhouette's outer radius in pixels.
+    scale: Float (n,), the nominal radius in pixels; silhouettes
+    reach between 0.86 (disc) and 1.17 (corners of the ell) of it.
     """
 
     images: UInt8[Tensor, "n 3 h w"]

@@ -27,11 +27,11 @@ def low_high(m: Square) -> float:
 
 
 def stages(names: Sequence[str], parts: int = 4) -> Int[np.ndarray, " l"]:
-    """The stage of every tap: by name in a ResNet (the stem counts to the first), else equal parts of the depth."""
+    """The stage of every tap: by name in a ResNet (stem and tail count to the first and last), else equal parts of the depth."""
     found = [re.search(r"(?:layer|stages?\.)(\d)", name) for name in names]
     if any(found):
         numbers = np.array([int(m[1]) if m else -1 for m in found])
-        return np.maximum(numbers, numbers[numbers >= 0].min())
+        return np.maximum.accumulate(np.maximum(numbers, numbers[numbers >= 0].min()))
     return np.arange(len(names)) * parts // len(names)
 
 
@@ -43,11 +43,12 @@ def contrast(m: Square, stage: Int[np.ndarray, " l"]) -> float:
 
 def autocorrelation(m: Square, lag: int) -> float:
     """Autocorrelation of the map's rows along depth, pooled; diagonal bridged and each row's linear trend removed."""
-    rows = m.copy()
-    depth = np.arange(len(m), dtype=float)
+    rows, depth = m.copy(), np.arange(len(m), dtype=float)
     for i in range(len(m)):
-        rows[i, i] = np.interp(i, np.delete(depth, i), np.delete(rows[i], i))
-        rows[i] -= np.polyval(np.polyfit(depth, rows[i], 1), depth)
+        beside = [j for j in (i - 1, i + 1) if 0 <= j < len(m)]
+        rows[i, i] = m[i, beside].mean()
+    slope, level = np.polyfit(depth, rows.T, 1)
+    rows -= slope[:, None] * depth + level[:, None]
     return float((rows[:, lag:] * rows[:, :-lag]).sum() / (rows**2).sum())
 
 
