@@ -56,7 +56,9 @@ plots.style()
 # that every branch has something to say.
 
 # %%
-images = data.load(tier, "test", n_images, seed=3)
+images = data.load(
+    tier, "test", n_images, seed=3, transform=models.transform("vit_cls", tier)
+)
 seeds = models.shared_seeds(["vit_cls", "resnet"], tier)
 cast = {
     f"{name}-{seed}": models.load(name, tier, seed)
@@ -163,10 +165,9 @@ fig, axes = plt.subplots(1, 2, figsize=(8.6, 0.33 * len(cast) + 1.4), sharey=Tru
 for ax, (label, f) in zip(axes, within.items()):
     rows = {}
     for name in cast:
-        value, leave = similarity.jackknife(
-            lambda m, name=name, f=f: f(block(m, name))
-        )
-        rows[name] = claims.estimate([value], leave[None])
+        own = similarity.select([cka.index[i] for i in taps[name]])
+        value, draws = own.bootstrap(f)
+        rows[name] = claims.estimate([value], draws[None], len(own.hsic))
     plots.intervals(
         ax,
         rows,
@@ -253,8 +254,8 @@ plots.sign(fig, tier, seeds)
 # %% [markdown]
 # ## Seven claims, decided
 #
-# Each claim is a function of the maps of one ViT and one ResNet. It is computed for every pair of seeds, and with each batch of
-# images left out; the interval covers both.
+# Each claim is a function of the maps of one ViT and one ResNet. It is computed for every pair of seeds, and on resampled batches
+# of images; the interval covers both.
 
 # %%
 STATISTICS = {
@@ -275,14 +276,15 @@ STATISTICS = {
 
 
 def decide(f, pairs=pairs):
-    """The statistic of every pair of networks, with and without each batch."""
+    """The statistic of every pair of networks, on all images and on resamples of them."""
+    values, draws = zip(*(two_networks(f, v, r) for v, r in pairs))
+    return claims.estimate(values, np.stack(draws), len(similarity.hsic))
 
-    def of(v, r):
-        stages = stage_of(v), stage_of(r)
-        return lambda m: f(block(m, v), block(m, r), block(m, v, r), *stages)
 
-    values, leave = zip(*(similarity.jackknife(of(v, r)) for v, r in pairs))
-    return claims.estimate(values, np.stack(leave))
+def two_networks(f, v, r):
+    both = similarity.select([cka.index[i] for i in (*taps[v], *taps[r])])
+    n, stages = len(taps[v]), (stage_of(v), stage_of(r))
+    return both.bootstrap(lambda m: f(m[:n, :n], m[n:, n:], m[:n, n:], *stages))
 
 
 # %%

@@ -7,12 +7,14 @@ import socket
 import numpy as np
 import pandas as pd
 import pytest
+import timm
 import torch
 import torch.distributed as dist
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from seelike import claims
 from seelike.cka import CKA, centre, cka, compare, gram, sweep
 
 
@@ -140,6 +142,9 @@ def test_two_models_one_sweep_and_training_mode_is_restored():
     frame = compare({"a": a, "b": b}, loader, {"a": ["last"], "b": ["first.0", "last"]})
     assert list(frame.columns) == ["a/last", "b/first.0", "b/last"]
     assert a.training and not b.training
+    a.first.eval()
+    compare({"a": a}, loader, ["last"])
+    assert a.training and not a.first[0].training
     same = compare({"a": a, "b": a}, loader, ["last"])
     assert same.loc["a/last", "b/last"] == pytest.approx(1, abs=1e-12)
 
@@ -165,8 +170,8 @@ def test_merge_and_state_equal_one_pass():
         merged.merge(CKA(["y", "x"]))
 
 
-def test_jackknife_interval_covers_the_truth():
-    """Over repeated draws the 95 % interval holds the value of a very large sample about 95 % of the time."""
+def test_intervals_cover_the_truth():
+    """Over repeated draws the 95 % intervals hold the value of a very large sample about 95 % of the time."""
     weights = torch.randn(10, 10, generator=torch.Generator().manual_seed(1))
 
     def draw(n, seed):
@@ -175,15 +180,35 @@ def test_jackknife_interval_covers_the_truth():
         return x, x @ weights + 3 * torch.randn(n, 10, generator=g)
 
     truth = cka(*draw(4000, 0)).item()
-    inside = 0
+    inside, widths = {"jackknife": 0, "bootstrap": 0}, []
     for trial in range(100):
         engine = CKA(["x", "y"])
         for i in range(12):
             x, y = draw(32, 1000 * trial + i + 1)
             engine.update({"x": gram(x), "y": gram(y)})
         low, high = engine.interval()
-        inside += low.iloc[0, 1] <= truth <= high.iloc[0, 1]
-    assert 85 <= inside <= 100
+        inside["jackknife"] += low.iloc[0, 1] <= truth <= high.iloc[0, 1]
+        value, draws = engine.bootstrap(lambda m: m[0, 1])
+        both = claims.estimate([value], draws[None], len(engine.hsic))
+        inside["bootstrap"] += both.low <= truth <= both.high
+        widths.append(both.high - both.low)
+    assert all(88 <= share <= 100 for share in inside.values()), inside
+    assert np.mean(widths) < 0.2
+
+
+def test_a_selection_is_the_block_of_the_whole():
+    torch.manual_seed(0)
+    whole = sweep({"m": Nested()}, [torch.randn(16, 8) for _ in range(4)], ["first.0", "first.1", "last"])
+    part = whole.select(["m/last", "m/first.0"])
+    expected = whole.compute().loc[["m/last", "m/first.0"], ["m/last", "m/first.0"]]
+    pd.testing.assert_frame_equal(part.compute(), expected)
+
+
+def test_a_network_that_cuts_images_into_windows_is_refused():
+    swin = timm.create_model("swin_tiny_patch4_window7_224", depths=(1, 1, 1, 1))
+    with pytest.raises(ValueError, match="does not give one row per image"):
+        compare({"swin": swin}, [torch.randn(4, 3, 224, 224)], "all")
+    assert compare({"swin": swin}, [torch.randn(4, 3, 224, 224)]).shape == (4, 4)
 
 
 def test_empty_loader_and_missing_gram_say_so():

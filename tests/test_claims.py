@@ -35,9 +35,9 @@ def test_a_rule_that_is_none():
 
 def test_the_interval_covers_seeds_and_images():
     rng = np.random.default_rng(0)
-    leave = rng.normal(size=(3, 16)) * 0.001
-    images_only = claims.estimate([0.5], leave[:1])
-    seeds_too = claims.estimate([0.4, 0.5, 0.6], leave)
+    draws = rng.normal(size=(3, 200)) * 0.001
+    images_only = claims.estimate([0.5], draws[:1], 16)
+    seeds_too = claims.estimate([0.4, 0.5, 0.6], draws, 16)
     assert images_only.estimate == seeds_too.estimate == pytest.approx(0.5)
     assert seeds_too.high - seeds_too.low > 5 * (images_only.high - images_only.low)
     assert seeds_too.high == pytest.approx(0.5 + 4.3027 * 0.1 / 3**0.5, rel=1e-3)  # t with 2 degrees of freedom
@@ -45,8 +45,8 @@ def test_the_interval_covers_seeds_and_images():
 
 def test_the_interval_over_seeds_covers():
     rng = np.random.default_rng(1)
-    flat = np.zeros((3, 8))
-    inside = sum(e.low <= 0 <= e.high for e in (claims.estimate(rng.normal(size=3).tolist(), flat) for _ in range(400)))
+    flat = np.zeros((3, 200))
+    inside = sum(e.low <= 0 <= e.high for e in (claims.estimate(rng.normal(size=3).tolist(), flat, 8) for _ in range(400)))
     assert 360 <= inside <= 395
 
 

@@ -13,7 +13,7 @@ PARAMETERS = '\n# %% tags=["parameters"]\ntier = "smoke"\nn = 1\n'
 
 @pytest.fixture
 def book(tmp_path, monkeypatch):
-    for name in ("NOTEBOOKS", "CHAPTERS", "WORK"):
+    for name in ("NOTEBOOKS", "CHAPTERS", "WORK", "TRIALS", "BUILT"):
         monkeypatch.setattr(run, name, tmp_path / name.lower())
     run.NOTEBOOKS.mkdir()
 
@@ -26,10 +26,11 @@ def book(tmp_path, monkeypatch):
 
 def test_a_chapter_becomes_a_page(book):
     page = run.run(book("\n# %%\nprint(tier, n * 2)\n"), {"tier": "scenes", "n": 21})
+    assert page.parent == run.TRIALS  # not the book's page: a parameter was changed
     done = nbformat.read(page, 4)
     assert done.cells[-1].outputs[0].text == "scenes 42\n"
     hidden = [c for c in done.cells if "remove-cell" in c.metadata.tags]
-    assert len(hidden) == 2 and run.timings() == {"07_test": done.metadata["seelike"]["seconds"]}
+    assert len(hidden) == 2 and graph.timings(page.parent) == {"07_test": done.metadata["seelike"]["seconds"]}
     ids = [c.id for c in done.cells]
     again = nbformat.read(run.run("07", {"tier": "scenes", "n": 21}), 4)
     assert [c.id for c in again.cells] == ids and len(set(ids)) == len(ids)
@@ -63,6 +64,18 @@ def test_an_old_page_survives_a_failed_run_of_another_version(book):
     with pytest.raises(run.ChapterError):
         run.run(book("\n# %%\n1 / 0\n"), {})
     assert page.read_bytes() == before
+
+
+def test_numbers_enter_the_results_with_the_page_or_not_at_all(book):
+    keep = "\n# %%\nfrom seelike import claims\nclaims.keep('07', tier, {'section': {'a': n}})\n"
+    run.run(book(keep), {"tier": "smoke"})
+    recorded = run.BUILT / "smoke" / "07.json"
+    before = recorded.read_text()
+    assert json.loads(before) == {"section": {"a": 1}}
+    run.run(book(keep), {"tier": "smoke", "n": 2})
+    with pytest.raises(run.ChapterError):
+        run.run(book(keep.replace("n}", "5}") + "\n# %%\n1 / 0\n"), {"tier": "smoke"})
+    assert recorded.read_text() == before
 
 
 def test_unknown_parameters_and_chapters(book):

@@ -27,7 +27,7 @@ def test_contrast_and_reach_of_a_map_of_blocks():
 def test_stages_by_name_and_by_depth():
     names = ["conv1.0", "bn1", "layer1.0.conv1", "layer2.0.conv1", "layer3.1.bn2", "layer4.1.act2"]
     assert structure.stages(names).tolist() == [1, 1, 1, 2, 3, 4]
-    assert structure.stages(["stem.conv", "stages.0.blocks.1", "stages.3.blocks.0"]).tolist() == [0, 0, 3]
+    assert structure.stages(["stem.conv", "stages.0.blocks.1", "stages.3.blocks.0", "norm"]).tolist() == [0, 0, 3, 3]
     assert structure.stages([f"blocks.{i}" for i in range(8)]).tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
 
 

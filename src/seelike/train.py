@@ -177,7 +177,7 @@ def crop_and_mirror(x: UInt8[Tensor, "b 3 h w"], seed: int, margin: int = 4) -> 
 
 @torch.no_grad()
 def predict(model: nn.Module, images: data.Images | data.ImageStream) -> Int[Tensor, " n"]:
-    """The class that an eval-mode copy of the network's state gives to every image."""
+    """The class that the network, in eval mode meanwhile, gives to every image."""
     training = model.training
     model.eval()
     answers = torch.cat([model(x).argmax(1) for x, _ in images])
@@ -187,10 +187,11 @@ def predict(model: nn.Module, images: data.Images | data.ImageStream) -> Int[Ten
 
 def validate(model: nn.Module, tier: str) -> dict[str, float]:
     """One point of the learning curve: accuracy, and on Scenes the answers to cue conflict."""
-    held_out = data.load(tier, "test", 1000, seed=1)
+    size = 64 if tier == "smoke" else 1000
+    held_out = data.load(tier, "test", size, seed=1)
     point = {"accuracy": (predict(model, held_out) == held_out.labels).float().mean().item()}
     if tier in ("smoke", "scenes"):
-        conflict = scenes.cue_conflict(500, seed=1)
+        conflict = scenes.cue_conflict(size // 2, seed=1)
         answer = predict(model, data.Images(conflict.images, conflict.shape, scenes.SHAPES))
         point["shape"] = (answer == conflict.shape).float().mean().item()
         point["texture"] = (answer == conflict.texture).float().mean().item()
@@ -208,8 +209,9 @@ class Run:
         self.model = models.create(self.recipe.architecture, tier, seed=seed, **self.recipe.options)
         self.optimiser = Optimiser(self.model, self.recipe)
         self.step, self.seconds = 0, 0.0
-        self.losses: list[float] = []  # of the first hundred steps, then of each stretch between validations
+        self.losses: list[float] = []  # of the first hundred steps
         self.curve: list[dict[str, float]] = []
+        self.stretch: list[float] = []  # losses since the last point of the curve
         if self.checkpoint.exists():
             self._resume()
 
@@ -217,16 +219,19 @@ class Run:
         with safe_open(self.checkpoint, "pt") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             state = json.loads(file.metadata()["state"])
+        if state["recipe"] != asdict(self.recipe):
+            raise ValueError(f"{self.checkpoint} was made by another recipe: delete it to start again.")
         weights = {k.removeprefix("model/"): v for k, v in tensors.items() if k.startswith("model/")}
         self.model.load_state_dict(weights)
         self.optimiser.restore({k: v for k, v in tensors.items() if not k.startswith("model/")})
         self.step, self.seconds = state["step"], state["seconds"]
-        self.losses, self.curve = state["losses"], state["curve"]
+        self.losses, self.stretch, self.curve = state["losses"], state["stretch"], state["curve"]
 
     def save(self) -> None:
         """Write the checkpoint; a kill in between leaves the previous one."""
         tensors = {f"model/{k}": v for k, v in self.model.state_dict().items()} | self.optimiser.tensors()
-        state = {"step": self.step, "seconds": self.seconds, "losses": self.losses, "curve": self.curve}
+        state = {key: getattr(self, key) for key in ("step", "seconds", "losses", "stretch", "curve")}
+        state["recipe"] = asdict(self.recipe)
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.checkpoint.with_suffix(".writing")
         save_file({k: v.contiguous() for k, v in tensors.items()}, temporary, {"state": json.dumps(state)})
@@ -250,24 +255,24 @@ class Run:
     def loop(self) -> None:
         """Train to the end with a progress bar, validating on the way and saving every minute."""
         draw = batches(self.tier, self.recipe, self.seed)
-        batch, every = self.recipe.batch, max(self.recipe.steps // VALIDATIONS, 1)
-        stretch: list[float] = []
+        batch, steps = self.recipe.batch, self.recipe.steps
         bar = tqdm(total=self.recipe.images, initial=self.step * batch, unit="img", desc=f"{self.tier}/{self.name}-{self.seed}")
         started = saved = time.monotonic()
         while not self.finished():
-            stretch.append(self.advance(draw))
+            self.stretch.append(self.advance(draw))
             if self.step <= FIRST_LOSSES:
-                self.losses.append(round(stretch[-1], 5))
+                self.losses.append(round(self.stretch[-1], 5))
             bar.update(batch)
-            if self.step % every == 0 or self.step == self.recipe.steps:
-                self.curve.append({"images": self.step * batch, "loss": round(mean(stretch), 4)} | validate(self.model, self.tier))
-                stretch.clear()
+            if self.step * VALIDATIONS // steps > (self.step - 1) * VALIDATIONS // steps:
+                self.curve.append({"images": self.step * batch, "loss": round(mean(self.stretch), 4)} | validate(self.model, self.tier))
+                self.stretch.clear()
                 bar.set_postfix(accuracy=self.curve[-1]["accuracy"])
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
                 self.seconds, started = self.seconds + time.monotonic() - started, time.monotonic()
                 self.save()
                 saved = time.monotonic()
         self.seconds += time.monotonic() - started
+        self.save()
         bar.close()
 
     def publish(self) -> dict[str, Any]:
