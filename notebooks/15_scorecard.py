@@ -96,7 +96,7 @@ plots.sign(fig, "scenes (seeds as recorded) and cifar10 (recorded)", [0])
 # | theirs | ours | deviations, and what they should do |
 # |---|---|---|
 # | Fig. 1, B.1 (left): CKA within networks | {numref}`fig-structure`, {numref}`fig-uniformity` | small networks trained on Scenes or CIFAR-10 instead of JFT-300M; 8 blocks instead of 12 to 32, basic ResNet with batch norm instead of BiT with group norm: fewer layers, coarser maps. Adds untrained, other-head and accuracy-matched controls |
-# | Figs 2, B.1 (right): ViT against ResNet | {numref}`fig-cross`, {numref}`fig-match` | small networks trained on Scenes or CIFAR-10 instead of JFT-300M; batches of 128, 2,048 images, one pass; the paper uses batches of 1,024, 10,240 images and 20 repeats, and saw no noticeable change with batches of 128, 2,560 images and 10 repeats, which is still more than ours. The jackknife shows what is left to chance. Adds untrained, other-seed and shuffled controls |
+# | Figs 2, B.1 (right): ViT against ResNet | {numref}`fig-cross`, {numref}`fig-match` | small networks trained on Scenes or CIFAR-10 instead of JFT-300M; batches of 128, 1,024 images, one pass; the paper uses batches of 1,024, 10,240 images and 20 repeats, and saw no noticeable change with batches of 128, 2,560 images and 10 repeats, which is still more than ours. The intervals show what is left to chance. Adds untrained, other-seed and shuffled controls |
 # | Figs 3, 4, 5, C.5, C.6 | chapter 4, not written | |
 # | Figs 6, C.1-C.4 | chapter 5, not written | |
 # | Figs 7, 8, E.1, E.2 | chapter 6, not written | |
