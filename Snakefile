@@ -53,11 +53,11 @@ rule chapter:
 
 def zoo(wildcards):
     """Weights that the tier's chapters read; imported here because it is the only place that needs torch."""
-    from seelike import train
+    from seelike import recipes
 
-    if TIER not in train.ZOO:
-        raise WorkflowError(f"Tier {TIER} has no networks to train, only {', '.join(train.ZOO)}.")
-    return [f"zoo/{TIER}/{name}-{seed}.safetensors" for name, seed in train.ZOO[TIER]]
+    if TIER not in recipes.ZOO:
+        raise WorkflowError(f"Tier {TIER} has no networks to train, only {', '.join(recipes.ZOO)}.")
+    return [f"zoo/{TIER}/{name}-{seed}.safetensors" for name, seed in recipes.ZOO[TIER]]
 
 
 rule zoo:

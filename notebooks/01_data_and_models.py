@@ -42,7 +42,7 @@ import pandas as pd
 import seaborn as sns
 from scipy.stats import binomtest
 
-from seelike import data, graph, models, plots, scenes, train
+from seelike import data, graph, models, plots, scenes, stock, train
 
 plots.style()
 
@@ -73,7 +73,7 @@ plots.sign(fig, "scenes", [4])
 # Training and test backgrounds come from different photographs. The ten textures come from the same photographs in both:
 
 # %% tags=["hide-input"]
-pd.DataFrame(scenes.CREDITS, columns=["photograph", "used as", "credit", "licence"])
+pd.DataFrame(stock.CREDITS, columns=["photograph", "used as", "credit", "licence"])
 
 # %% [markdown]
 # The same images are available outside this book as a `datasets.Dataset`:

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import install_import_hook
 
 hook = install_import_hook(
-    [f"seelike.{name}" for name in ("capture", "cka", "claims", "data", "models", "scenes", "structure", "train")], "beartype.beartype"
+    [f"seelike.{name}" for name in ("capture", "cka", "claims", "data", "models", "recipes", "scenes", "stock", "structure", "train")],
+    "beartype.beartype",
 )
 
 ROOT = Path(__file__).resolve().parents[1]

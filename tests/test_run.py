@@ -108,3 +108,12 @@ def test_every_source_reads_as_a_notebook_with_stable_ids():
         assert json.dumps([c.id for c in first.cells]) == json.dumps([c.id for c in second.cells])
         nbformat.validate(first)
         assert "tier" in "".join(c.source for c in first.cells if "parameters" in c.metadata.get("tags", []))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chapter", ["02", "03"])
+def test_chapters_run_at_the_smoke_tier(chapter, tmp_path):
+    """On random networks: the code of a chapter does not depend on what training found."""
+    extra = {"n_images": 256} if chapter == "03" else {}
+    page = run.run(chapter, {"tier": "smoke"} | extra, out=tmp_path)
+    assert page.parent == tmp_path and run.gate(nbformat.read(page, 4)) == []

@@ -65,13 +65,13 @@ def test_the_mask_separates_object_from_background():
 
 
 def test_train_and_test_share_no_photograph():
-    train, test = scenes._photographs("train").float().flatten(1), scenes._photographs("test").float().flatten(1)
+    train, test = scenes.photographs("train").float().flatten(1), scenes.photographs("test").float().flatten(1)
     between = torch.corrcoef(torch.cat([train, test]))[: len(train), len(train) :]
     assert between.abs().max() < 0.9
 
 
 def test_silhouettes_differ():
-    masks = (scenes._templates() > 0).float().flatten(1)
+    masks = (scenes.silhouettes() > 0).float().flatten(1)
     overlap = masks @ masks.T
     union = masks.sum(1)[:, None] + masks.sum(1) - overlap
     off_diagonal = (overlap / union)[~torch.eye(10, dtype=torch.bool)]

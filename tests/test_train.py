@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from seelike import data, models, train
+from seelike import data, models, recipes, train
 
 
 @pytest.mark.parametrize("name", ["vit_cls", "resnet"])
@@ -46,7 +46,7 @@ def test_a_run_killed_inside_its_loop_ends_with_the_same_card(tmp_path, monkeypa
 
 def test_a_checkpoint_of_another_recipe_is_refused(tmp_path, monkeypatch):
     train.Run("resnet", "smoke", 0, tmp_path).save()
-    monkeypatch.setitem(train.RECIPES["smoke"], "resnet", train.Recipe("resnet", 1280, {"width": 4}))
+    monkeypatch.setitem(recipes.RECIPES["smoke"], "resnet", recipes.Recipe("resnet", 1280, {"width": 4}))
     with pytest.raises(ValueError, match="made by another recipe: delete it"):
         train.Run("resnet", "smoke", 0, tmp_path)
 
@@ -76,21 +76,21 @@ def test_a_kill_while_saving_leaves_the_previous_checkpoint(tmp_path, monkeypatc
 
 
 def test_until_stops_a_run(tmp_path, monkeypatch):
-    stopped = train.Recipe("resnet", 640, {"width": 4}, until=0.0)
-    monkeypatch.setitem(train.RECIPES["smoke"], "resnet", stopped)
+    stopped = recipes.Recipe("resnet", 640, {"width": 4}, until=0.0)
+    monkeypatch.setitem(recipes.RECIPES["smoke"], "resnet", stopped)
     assert train.train("resnet", "smoke", 0, tmp_path)["images_seen"] < 640
 
 
 def test_schedule():
-    values = [train.schedule(step, 1000) for step in range(1000)]
+    values = [recipes.schedule(step, 1000) for step in range(1000)]
     assert values[0] == pytest.approx(0.02) and values[50] == values[599] == 1 and values[800] == pytest.approx(0.5)
     assert values[-1] == pytest.approx(1 / 400)
 
 
 def test_muon_takes_the_inner_matrices_and_moves_the_network_itself():
-    recipe = train.Recipe("resnet", 64_000)
+    recipe = recipes.Recipe("resnet", 64_000)
     model = models.create("resnet", seed=0)
-    optimiser = train.Optimiser(model, recipe)
+    optimiser = recipes.Optimiser(model, recipe)
     inner = {id(p) for p in optimiser.inner}
     names = {name for name, p in model.named_parameters() if id(p) in inner}
     assert "layer1.0.conv1.weight" in names and not any(n.startswith(("conv1", "fc")) or "bn" in n for n in names)
@@ -111,15 +111,15 @@ def test_augmentation_shifts_and_mirrors():
 
 def test_unknown_recipes_name_the_known():
     with pytest.raises(ValueError, match="no recipe for 'vit' at tier 'scenes'"):
-        train.recipe("vit", "scenes")
+        recipes.recipe("vit", "scenes")
 
 
-@pytest.mark.parametrize("tier", list(train.ZOO))
+@pytest.mark.parametrize("tier", list(recipes.ZOO))
 def test_the_zoo_is_complete_and_good_enough(tier):
     """Thresholds of the book: ViT 95 % and ResNet 97 % on Scenes, 80 % and 90 % on CIFAR-10."""
     least = {"scenes": {"vit_cls": 0.95, "resnet": 0.97}, "cifar10": {"vit_cls": 0.80, "resnet": 0.90}}[tier]
     cards = {(c["name"], c["seed"]): c for c in models.cards(tier)}
-    assert set(train.ZOO[tier]) <= set(cards) and {name for name, _ in train.ZOO[tier]} <= set(train.RECIPES[tier])
+    assert set(recipes.ZOO[tier]) <= set(cards) and {name for name, _ in recipes.ZOO[tier]} <= set(recipes.RECIPES[tier])
     assert {key: c["accuracy"] for key, c in cards.items() if c["accuracy"] < least.get(key[0], 0)} == {}
 
 

@@ -3,7 +3,7 @@
 One object per image: a silhouette (10 shapes, the class) filled with a texture cut from a photograph
 (10 textures) and tinted at random, on a crop of another photograph.
 
-- Nothing is downloaded: every photograph ships inside scikit-image or scikit-learn (`CREDITS`).
+- Nothing is downloaded: every photograph ships inside scikit-image or scikit-learn (`seelike.stock.CREDITS`).
 - Train and test never share a background photograph.
 - Images are drawn in blocks of `BLOCK` from a generator seeded by (seed, split, block), so that
   `sample(10, seed)` are the first ten of `sample(10_000, seed)` and a stream can be entered anywhere.
@@ -13,53 +13,22 @@ One object per image: a silhouette (10 shapes, the class) filled with a texture 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from functools import lru_cache
-from typing import Literal
 
 import datasets
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from PIL import Image
-from scipy.ndimage import distance_transform_edt, gaussian_filter
-from skimage import data as skimage_data
-from skimage.draw import polygon2mask
-from sklearn.datasets import load_sample_image
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-Split = Literal["train", "test"]
+from seelike.stock import CELLS, SHAPES, SPAN, TEXTURES, Split, photographs, silhouettes, textures
 
 SIZE = 64  # pixels, both sides
 BLOCK = 256  # images drawn from one generator
 RADIUS = (18.0, 28.0)  # pixels; chosen once, before any result, so that a ViT of 0.6 M parameters learns in minutes
-SHAPES = ("disc", "square", "triangle", "star", "cross", "ring", "crescent", "bars", "heart", "ell")
-TEXTURES = ("brick", "grass", "gravel", "fur", "cells", "stars", "text", "coins", "petals", "roof")
 
 _ROTATION = 0.35  # radians to either side
-_TEMPLATE, _SPAN = 256, 1.2  # samples and half-width of a silhouette template, in radii
-
-CREDITS = (  # photograph, use, credit, licence: as stated by scikit-image and scikit-learn
-    ("astronaut", "background, train", "Eileen Collins, by NASA", "public domain"),
-    ("coffee", "background, train", "Rachel Michetti, Pikolo Espresso Bar", "CC0"),
-    ("stereo_motorcycle", "background, train", "Nešić et al., Middlebury stereo benchmark 2014", "not stated"),
-    ("camera", "background, train", "Lav Varshney", "CC0"),
-    ("moon", "background, train", "not stated", "not stated"),
-    ("clock", "background, train", "Stéfan van der Walt", "public domain"),
-    ("rocket", "background, test", "SpaceX", "public domain"),
-    ("retina", "background, test", "Mikael Häggström, Wikimedia Commons", "CC0"),
-    ("microaneurysms", "background, test", "Andreas Maier", "CC0"),
-    ("brick", "texture", "CC0Textures, Bricks25", "CC0"),
-    ("grass", "texture", "linolafett, DeviantArt", "CC0"),
-    ("gravel", "texture", "CC0Textures, Gravel04", "CC0"),
-    ("chelsea", "texture (fur)", "Stéfan van der Walt", "CC0"),
-    ("immunohistochemistry", "texture (cells)", "Center for Microscopy and Molecular Imaging", "no known restrictions"),
-    ("hubble_deep_field", "texture (stars)", "NASA, Hubble Space Telescope", "public domain"),
-    ("text", "texture", "Wikipedia, Corner.png", "public domain"),
-    ("coins", "texture", "Brooklyn Museum", "no known restrictions"),
-    ("flower.jpg", "texture (petals)", "vultilion, Flickr", "CC BY 2.0"),
-    ("china.jpg", "texture (roof)", "danielbuechele, Flickr", "CC BY 2.0"),
-)
 
 
 @dataclass(frozen=True)
@@ -142,8 +111,8 @@ def _block(index: int, seed: int, correlation: float, split: Split, keep: slice)
     texture = torch.where(u[:, 1] < correlation, shape, other)
     scale = RADIUS[0] + (RADIUS[1] - RADIUS[0]) * u[:, 3]
     centre = scale[:, None] + u[:, 4:6] * (SIZE - 2 * scale[:, None])
-    coverage = _silhouettes(shape, centre, scale, (u[:, 6] - 0.5) * 2 * _ROTATION)
-    fill = _crops(_texture_bank(), texture, u[:, 7:9]).float()[:, None] * _tint(u[:, 9], u[:, 10])
+    coverage = _coverage(shape, centre, scale, (u[:, 6] - 0.5) * 2 * _ROTATION)
+    fill = _crops(textures(), texture, u[:, 7:9]).float()[:, None] * _tint(u[:, 9], u[:, 10])
     ground = _backgrounds(u[:, 11:19], split)
     images = _compose(ground, fill, coverage, noise)
     return Scenes(images, shape, texture, coverage > 0.5, centre, scale)
@@ -164,30 +133,30 @@ def _compose(
     return x.add_(noise, alpha=25 / 255).sub_(12.0).clamp_(0, 255).to(torch.uint8)
 
 
-def _silhouettes(
+def _coverage(
     shape: Int[Tensor, " n"], centre: Float[Tensor, "n 2"], scale: Float[Tensor, " n"], angle: Float[Tensor, " n"]
 ) -> Float[Tensor, "n h w"]:
     """Anti-aliased coverage of each pixel by the shape, read from a table of signed distances."""
     cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
     axis = torch.arange(SIZE) + 0.5
     x, y = axis - centre[:, :1], axis - centre[:, 1:]
-    to_cell = _TEMPLATE / (2 * _SPAN)
+    to_cell = CELLS / (2 * SPAN)
 
     def cells(column: Tensor, row: Tensor) -> Tensor:
         grid = column[:, None, :] + row[:, :, None]
-        return grid.add_(_SPAN).mul_(to_cell).clamp_(0, _TEMPLATE - 1).int()
+        return grid.add_(SPAN).mul_(to_cell).clamp_(0, CELLS - 1).int()
 
     u = cells(cos[:, None] * x, sin[:, None] * y)
     v = cells(-sin[:, None] * x, cos[:, None] * y)
-    index = v.mul_(_TEMPLATE).add_(u).add_(shape.int()[:, None, None] * _TEMPLATE**2)
-    distance = _templates().flatten().index_select(0, index.flatten()).view_as(index)
+    index = v.mul_(CELLS).add_(u).add_(shape.int()[:, None, None] * CELLS**2)
+    distance = silhouettes().flatten().index_select(0, index.flatten()).view_as(index)
     return distance.mul_(scale[:, None, None]).add_(0.5).clamp_(0, 1)
 
 
 def _backgrounds(u: Float[Tensor, "n 8"], split: Split) -> Float[Tensor, "n 3 h w"]:
-    photographs = _photographs(split)
-    which = (u[:, 0] * len(photographs)).long()
-    crop = _crops(photographs, which, u[:, 1:3]).float()
+    bank = photographs(split)
+    which = (u[:, 0] * len(bank)).long()
+    crop = _crops(bank, which, u[:, 1:3]).float()
     light = (0.6 + 0.5 * u[:, 4:5]) * (0.85 + 0.3 * u[:, 5:8])  # exposure times white balance
     return torch.where(u[:, 3, None, None, None] < 0.5, crop, crop.flip(3)).mul_(light[:, :, None, None])
 
@@ -204,80 +173,3 @@ def _tint(hue: Float[Tensor, " n"], saturation: Float[Tensor, " n"]) -> Float[Te
     ramp = ((hue[:, None] * 6 + torch.tensor([0.0, 4.0, 2.0])) % 6 - 3).abs() - 1
     saturation = (0.1 + 0.6 * saturation)[:, None]
     return (1 - saturation * (1 - ramp.clamp(0, 1)))[:, :, None, None]
-
-
-@lru_cache(1)
-def _templates() -> Float[Tensor, "10 t t"]:
-    """Signed distance to each silhouette's edge, in radii, positive inside."""
-    fine = 2 * _TEMPLATE
-    axis = (np.arange(fine) + 0.5) / fine * 2 * _SPAN - _SPAN
-    u, v = np.meshgrid(axis, axis)
-    r = np.hypot(u, v)
-    turn = np.pi / 2 + np.arange(10) * np.pi / 5
-    spikes = np.where(np.arange(10) % 2 == 0, 1.0, 0.42)
-    corner = np.pi / 2 + np.arange(3) * 2 * np.pi / 3
-    t = np.linspace(0, 2 * np.pi, 200)
-    heart = (16 * np.sin(t) ** 3 / 17, -(13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)) / 17)
-
-    def polygon(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return polygon2mask((fine, fine), (np.stack([y, x], 1) + _SPAN) / (2 * _SPAN) * fine)
-
-    silhouettes = {
-        "disc": r < 0.86,
-        "square": np.maximum(abs(u), abs(v)) < 0.76,
-        "triangle": polygon(np.cos(corner), 0.2 - np.sin(corner)),
-        "star": polygon(spikes * np.cos(turn), -spikes * np.sin(turn)),
-        "cross": (np.minimum(abs(u), abs(v)) < 0.29) & (np.maximum(abs(u), abs(v)) < 0.93),
-        "ring": (r < 0.95) & (r > 0.5),
-        "crescent": (r < 0.95) & (np.hypot(u - 0.42, v + 0.1) > 0.72),
-        "bars": (abs(abs(u) - 0.52) < 0.27) & (abs(v) < 0.85),
-        "heart": polygon(*heart),
-        "ell": (abs(u) < 0.8) & (abs(v) < 0.85) & ((u < -0.2) | (v > 0.3)),
-    }
-    inside = np.stack([silhouettes[name] for name in SHAPES])
-    distance = np.stack([distance_transform_edt(m) - distance_transform_edt(~m) for m in inside])
-    return torch.from_numpy(distance[:, ::2, ::2].astype(np.float32) * (2 * _SPAN / fine))
-
-
-@lru_cache(1)
-def _texture_bank() -> UInt8[Tensor, "10 256 256"]:
-    """Grey textures, flattened to one mean brightness and one contrast."""
-    d = skimage_data
-    sources = {
-        "brick": d.brick(),
-        "grass": d.grass(),
-        "gravel": d.gravel(),
-        "fur": d.chelsea()[:130, 140:330],
-        "cells": d.immunohistochemistry(),
-        "stars": d.hubble_deep_field(),
-        "text": np.tile(d.text(), (2, 1)),
-        "coins": d.coins()[:220, :220],
-        "petals": load_sample_image("flower.jpg")[90:290, 210:420],
-        "roof": load_sample_image("china.jpg")[105:305, 170:330],
-    }
-    bank = []
-    for name in TEXTURES:
-        grey = Image.fromarray(sources[name]).convert("L").resize((256, 256), Image.Resampling.LANCZOS)
-        x = np.asarray(grey, dtype=np.float32)
-        x -= gaussian_filter(x, 24)
-        bank.append(np.clip(150 + 55 * x / x.std(), 0, 255).astype(np.uint8))
-    return torch.from_numpy(np.stack(bank))
-
-
-@lru_cache(2)
-def _photographs(split: Split) -> UInt8[Tensor, "photographs 3 256 384"]:
-    """Every photograph twice: whole, and its central half."""
-    d = skimage_data
-    names = {
-        "train": ("astronaut", "coffee", "stereo_motorcycle", "camera", "moon", "clock"),
-        "test": ("rocket", "retina", "microaneurysms"),
-    }
-    pictures = []
-    for name in names[split]:
-        picture = getattr(d, name)()
-        rgb = Image.fromarray(picture[0] if isinstance(picture, tuple) else picture).convert("RGB")
-        w, h = rgb.size
-        for box in ((0, h // 8, w, h - h // 8), (w // 4, h // 4, w - w // 4, h - h // 4)):
-            crop = np.asarray(rgb.resize((384, 256), Image.Resampling.LANCZOS, box))
-            pictures.append(crop.transpose(2, 0, 1))
-    return torch.from_numpy(np.stack(pictures))
