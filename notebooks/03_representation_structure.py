@@ -367,6 +367,13 @@ natural[COLUMNS].style.format(precision=2)
 # **Learned or given?** Look at the grey dots of {numref}`fig-uniformity`. Where an untrained network is as uniform as a trained one,
 # training did not add that uniformity. It may still have removed more of it from one family than from the other.
 #
+# **Does it depend on the images?** The same rules, decided on CIFAR-10 by networks of the same architectures (patch size and first
+# stride follow the image size): uniformity {claim}`R21-1 @ cifar10`, low with high {claim}`R21-2 @ cifar10`, stages
+# {claim}`R21-3 @ cifar10`, grid {claim}`R21-4 @ cifar10`, lower half of the ResNet {claim}`R21-5 @ cifar10`, correspondence
+# {claim}`R21-6 @ cifar10`, top third {claim}`R21-7 @ cifar10`. Where the two tiers disagree, what the networks were trained on made the
+# difference, or what it takes to classify it: a scene can be told from a single patch of texture, an animal can not. The architecture alone
+# then does not fix the structure of the representation.
+#
 # A verdict is about these networks and these images. *Contradicted* here does not mean that the paper is wrong about its own.
 #
 # ## What this tier cannot decide
