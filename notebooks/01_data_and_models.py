@@ -173,6 +173,7 @@ sns.heatmap(
 )
 ax.set(xlabel="", ylabel="")
 ax.tick_params(axis="x", rotation=35)
+ax.tick_params(axis="y", rotation=0)
 plots.sign(fig, shown)
 
 # %% mystnb={"figure": {"name": "fig-errors", "caption": "Images that the ViT (CLS) gets wrong and what it says instead."}, "image": {"alt": "Row of eight small test images that the vision transformer misclassified, each titled with the true class and the answer given."}} tags=["hide-input"]
