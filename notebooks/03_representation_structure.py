@@ -287,11 +287,9 @@ def two_networks(f, v, r):
 
 
 # %%
-COLUMNS = ["statement", "estimate", "low", "high", "rule", "verdict"]
 for claim, f in STATISTICS.items():
     claims.record(claim, tier, decide(f), seeds=len(seeds), images=n_images)
-ledger = claims.table(tier).set_index("id").loc[list(STATISTICS)]
-ledger[COLUMNS].style.format(precision=2)
+claims.chapter("03", tier)
 
 # %% [markdown]
 # ### Is it only that one network is better?
@@ -348,8 +346,7 @@ if recorded:
     plots.sign(fig, "cifar10", recorded=recorded["settings"]["provenance"])
 
 # %%
-natural = claims.table("cifar10").set_index("id").loc[list(STATISTICS)]
-natural[COLUMNS].style.format(precision=2)
+claims.chapter("03", "cifar10")
 
 # %% [markdown]
 # ## What it means

@@ -18,13 +18,13 @@
 #
 # **You will learn** how to read a verdict, and what it does not say.
 #
-# *Reading: 5 minutes. Running: {seconds}`15` on two cores. Before this: {ref}`sec-structure`.*
+# *Reading: 8 minutes. Running: {seconds}`15` on two cores. Before this: {ref}`sec-structure`.*
 #
-# Every claim that has been decided so far, at every tier. The rule was written before the run; the verdict is what the rule says about the
+# Every claim of {cite:t}`raghu2021` in the ledger, at every tier that was run. The rule was written before the run; the verdict is what the rule says about the
 # 95 % interval: *reproduced* if all of it satisfies the rule, *contradicted* if none of it does, *undecided* otherwise. A contradicted claim is a result.
 # It speaks about the networks and images of its tier, not about the paper's own.
 #
-# Thresholds have stood since the ledger's first commit. How intervals over images are computed, and over how many images, was settled
+# Thresholds have stood since they were first committed. For claims 1 to 7, how intervals over images are computed, and over how many images, was settled
 # later: before the runs shown here, but after trial runs had been seen. The history stands in `book/claims.yml`.
 
 # %% tags=["parameters"]
@@ -39,6 +39,7 @@ from seelike import claims, plots
 plots.style()
 TIERS = ("scenes", "cifar10", "imagenet")
 tables = {name: claims.table(name).set_index("id") for name in TIERS}
+run = [t for t in TIERS if (tables[t].verdict != "not run").any()]
 
 
 # %% tags=["hide-input"]
@@ -49,15 +50,41 @@ def cell(row):
 
 
 lines = [
-    "| | claim | rule | scenes | cifar10 | imagenet | figure |",
-    "|---|---|---|---|---|---|---|",
+    "| | claim | rule | " + " | ".join(run) + " | figure |",
+    "|---|---|---|" + "---|" * (len(run) + 1),
 ]
 for name, claim in claims.ledger().items():
-    decided = " | ".join(cell(tables[t].loc[name]) for t in TIERS)
+    decided = " | ".join(cell(tables[t].loc[name]) for t in run)
     lines.append(
         f"| {name} | {claim['statement']} | {claim['rule']} | {decided} | {{numref}}`{claim['figure']}` |"
     )
 Markdown("\n".join(lines))
+
+# %% [markdown]
+# ## In short
+#
+# The same, sorted by verdict; the ledger writes these lists. They are about small networks on small images.
+
+
+# %% tags=["hide-input"]
+def listed(verdict):
+    """Claims with a verdict, by the tiers at which they have it."""
+    found = {}
+    for name, claim in claims.ledger().items():
+        where = [t for t in run if tables[t].loc[name, "verdict"] == verdict]
+        if where:
+            found.setdefault(" and ".join(where), []).append(
+                f"{claim['statement'].rstrip('.')} ({name.removeprefix('R21-')})"
+            )
+    return "\n".join(f"- *{where}*: " + "; ".join(c) for where, c in found.items())
+
+
+Markdown(
+    "\n\n".join(
+        f"**{verdict.capitalize()}**\n\n{listed(verdict)}"
+        for verdict in ("reproduced", "contradicted", "undecided")
+    )
+)
 
 # %% [markdown]
 # ## What the numbers are
@@ -70,27 +97,27 @@ Markdown(
     )
 )
 
-# %% mystnb={"figure": {"name": "fig-scorecard", "caption": "Estimate and 95 % interval of every decided claim, minus the threshold of its rule, in the statistic's own unit. The sign is turned where a rule asks for less, so that right of the line is always the claimed side. An interval that crosses the line is undecided."}, "image": {"alt": "Dot plot with one row per claim and one panel per tier: estimates with intervals, shifted so that the threshold of each claim's rule is the vertical line at zero and the claimed side is on the right."}} tags=["hide-input"]
-fig, axes = plt.subplots(1, 2, figsize=(8.4, 3.9), sharey=True)
-for ax, name in zip(axes, TIERS):
-    rows = tables[name][tables[name].verdict != "not run"]
-    turned = {}
-    for claim, row in rows.iterrows():
+# %% mystnb={"figure": {"name": "fig-scorecard", "caption": "Estimate and 95 % interval of every decided claim, minus the threshold of its rule, in the statistic's own unit. The sign is turned where a rule asks for less, so that right of the line is always the claimed side. An interval that crosses the line is undecided. Units differ from row to row: compare signs and intervals, not lengths. Linear up to 0.1, logarithmic beyond."}, "image": {"alt": "Dot plot with one row per claim and one panel per tier: estimates with intervals, shifted so that the threshold of each claim's rule is the vertical line at zero and the claimed side is on the right; the axis is linear near zero and logarithmic beyond."}} tags=["hide-input"]
+fig, axes = plt.subplots(1, len(run), figsize=(4.2 * len(run), 8.2), sharey=True)
+for ax, name in zip(axes, run):
+    turned = dict.fromkeys(claims.ledger(), (float("nan"),) * 3)
+    for claim, row in tables[name][tables[name].verdict != "not run"].iterrows():
         operator, threshold = row["rule"].split()
         sign = -1 if operator[0] == "<" else 1
         ends = sorted(sign * (row[k] - float(threshold)) for k in ("low", "high"))
         turned[claim] = (sign * (row["estimate"] - float(threshold)), *ends)
     plots.intervals(ax, turned)
     ax.axvline(0, color=plots.INK, lw=1)
+    ax.set_xscale("symlog", linthresh=0.1)
     ax.set(title=name, xlabel="right of the line: as claimed")
-plots.sign(fig, "scenes and cifar10, as recorded by chapter 3", [0, 1, 2])
+plots.sign(fig, f"{' and '.join(run)}, as the chapters recorded them", [0, 1, 2])
 
 # %% [markdown]
 # ## What each tier cannot decide
 #
 # **Scenes** has ten classes of one object and networks of less than a million parameters: claims about what large data or large models do are out of its reach.
 # **CIFAR-10** is natural images, but 32 pixels wide, and one seed per network: its intervals cover images, not the luck of training.
-# **ImageNet** comes closest to the paper, whose networks for Figs 1 and 2 were trained on JFT-300M, which is not public. It was not run for this edition: no GPU and no pretrained weights were at hand.
+# Networks of other data sizes and networks without skips exist on Scenes only. **ImageNet** comes closest to the paper, whose networks were mostly trained on JFT-300M, which is not public. It was not run for this edition: no GPU and no pretrained weights were at hand.
 #
 # ## Concordance
 #
@@ -100,10 +127,22 @@ plots.sign(fig, "scenes and cifar10, as recorded by chapter 3", [0, 1, 2])
 # |---|---|---|
 # | Fig. 1, B.1 (left): CKA within networks | {numref}`fig-structure`, {numref}`fig-uniformity` | small networks trained on Scenes or CIFAR-10 instead of JFT-300M; 8 blocks instead of 12 to 32, basic ResNet with batch norm instead of BiT with group norm: fewer layers, coarser maps. Adds untrained, other-head and accuracy-matched controls |
 # | Figs 2, B.1 (right): ViT against ResNet | {numref}`fig-cross`, {numref}`fig-match` | small networks trained on Scenes or CIFAR-10 instead of JFT-300M; batches of 128, 1,024 images, one pass; the paper uses batches of 1,024, 10,240 images and 20 repeats, and saw no noticeable change with batches of 128, 2,560 images and 10 repeats, which is still more than ours. The intervals show what is left to chance. Adds untrained, other-seed and shuffled controls |
-# | Figs 3, 4, 5, C.5, C.6 | chapter 4, not written | |
-# | Figs 6, C.1-C.4 | chapter 5, not written | |
-# | Figs 7, 8, E.1, E.2 | chapter 6, not written | |
-# | Figs 9, 10, 11, D.1-D.4 | chapter 7, not written | |
-# | Figs 12, 13, F.1-F.3 | chapter 8, not written | |
-# | Figs G.1, G.2, H.1, H.2 | chapter 9, not written | |
-# | none | {numref}`fig-contact`, {numref}`fig-curves`, {numref}`fig-recall`, {numref}`fig-errors`, {numref}`fig-bias-shape`, {numref}`fig-bias`, {numref}`fig-minibatch`, {numref}`fig-recorded`, {numref}`fig-scorecard` | ours only |
+# | Figs 3, C.6: attention distance | {numref}`fig-attention-distance`, {numref}`fig-recorded-distance` | three heads a block instead of 12 to 16; weights renormalised without the class token, since the paper does not say. {numref}`fig-misread-distance` shows the other way: smaller distances |
+# | Figs 4, C.5: the same with little data | {numref}`fig-attention-data` | five sizes of one data set instead of two data sets; equal images seen; small models only, which by the paper's Fig. C.5 may keep local heads |
+# | Fig. 5: head subsets against ResNet units | {numref}`fig-head-subsets` | all seven subsets of three heads instead of sliding windows; four units instead of five: fewer, dependent points |
+# | Figs 6, C.1-C.3: receptive fields after the sum | {numref}`fig-erf-maps`, {numref}`fig-erf-radius`, {numref}`fig-recorded-erf` | random signs instead of a mean over channels; more images; middle position of an even grid. Root mean square instead of mean absolute gradient: heavier centre |
+# | Fig. C.4: before the sum | {numref}`fig-erf-residual` | as above |
+# | Figs 7, E.1: norm ratio | {numref}`fig-token-ratio`, {numref}`fig-norm-ratio`, {numref}`fig-recorded-ratio` | a ResNet of basic blocks with batch norm |
+# | Fig. E.2: cosine | {numref}`fig-norm-ratio` | signed cosine; the paper's axis starts at 0.6 |
+# | Fig. 8: without skips | {numref}`fig-partition` | blocks 1, 4 and 6 of 8 instead of 1, 7 and 10 of 12; short runs. Adds a ResNet without the skip of one block |
+# | Figs 9, D.1, D.2, D.3: tokens against patches | {numref}`fig-localization`, {numref}`fig-own-patch`, {numref}`fig-place-depth`, {numref}`fig-recorded-localization` | an 8 x 8 grid, 4 x 4 for the ResNet, instead of 7 x 7 to 16 x 16. Adds untrained controls and intervals |
+# | Fig. 10: average pooling | {numref}`fig-localization`, {numref}`fig-own-patch` | same recipe and rates for both heads; the paper lowers the rate for average pooling |
+# | Figs 11a, D.4: probes of single tokens | {numref}`fig-token-probes`, {numref}`fig-recorded-probes` | ten classes instead of a thousand: chance is 10 %, so ratios are smaller. Ridge penalty by leave-one-out instead of held-out images |
+# | Figs 11b, F.3: aggregates | {numref}`fig-aggregates` | as above |
+# | Fig. 12: fractions of the data | {numref}`fig-data-cka` | fractions of 6,400 scenes; equal images seen and one start, which makes low layers more alike. Adds start and other-start controls |
+# | Figs 13a, F.1: more data | {numref}`fig-data-probes` | as above; maps of the ResNet averaged without regrouping channels |
+# | Figs 13b, F.2: ViTs against ResNets | {numref}`fig-family-probes`, {numref}`fig-recorded-scale` | widths instead of depths and patch sizes; CIFAR-10 instead of ImageNet, CIFAR-10 and CIFAR-100 |
+# | Fig. G.1: fine-tuning | {numref}`fig-drift`, {numref}`fig-recorded-drift` | three targets instead of seven, two of them questions about scenes; short, gentle fine-tuning: less drift |
+# | Fig. G.2: between sizes | {numref}`fig-widths` | two widths of equal depth |
+# | Figs H.1, H.2: MLP-Mixer | {numref}`fig-mixer`, {numref}`fig-recorded-mixer` | one size; half as many images as the others on Scenes |
+# | none | {numref}`fig-contact`, {numref}`fig-curves`, {numref}`fig-recall`, {numref}`fig-errors`, {numref}`fig-bias-shape`, {numref}`fig-bias`, {numref}`fig-minibatch`, {numref}`fig-recorded`, {numref}`fig-object`, {numref}`fig-scorecard` | ours only |

@@ -7,12 +7,12 @@ import pytest
 import torch
 from jaxtyping import install_import_hook
 
+ROOT = Path(__file__).resolve().parents[1]
 hook = install_import_hook(
-    [f"seelike.{name}" for name in ("capture", "cka", "claims", "data", "models", "recipes", "scenes", "stock", "structure", "train")],
+    [f"seelike.{path.stem}" for path in (ROOT / "src" / "seelike").glob("[a-z]*.py")],
     "beartype.beartype",
 )
 
-ROOT = Path(__file__).resolve().parents[1]
 BESIDE = ROOT.parent / "shared" / "mirror"
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
+from math import isqrt
 from typing import Any, cast
 
 import numpy as np
@@ -21,8 +22,9 @@ import torch.distributed as dist
 from jaxtyping import Float
 from scipy.stats import t as student
 from torch import Tensor, nn
+from torch.nn.functional import unfold
 
-from seelike.capture import Kind, capture, flat, resolve
+from seelike.capture import Kind, capture, flat, patches, resolve
 from seelike.capture import layers as taps_of
 
 CACHED = 2**19  # numbers that a core keeps close: a product over such parts makes the subtraction nearly free
@@ -249,6 +251,38 @@ def compare(
 ) -> pd.DataFrame:
     """CKA of every pair of layers of all networks (`sweep`, computed); rows and columns are `<model>/<layer>`."""
     return sweep(models, loader, layers, **options).compute()
+
+
+@torch.no_grad()
+def localization_sweep(model: nn.Module, layer: str, loader: Iterable[Any]) -> CKA:
+    """CKA between the vector at each position of a layer and the pixels of each input patch, over images.
+
+    layer: a tap giving tokens (b, n, c), whose prefix is left out, or a feature map (b, c, h, w). The image is cut into as
+    many square patches as the layer has positions. Labels are `token/i` and `patch/j`, row by row.
+    """
+    total = None
+    with capture(model, [layer], reduce=lambda h: patches(h).transpose(0, 1)) as found:
+        for batch in loader:
+            x = batch[0]
+            model(x)
+            positions = found[layer]
+            side = isqrt(len(positions))
+            if side**2 != len(positions) or x.shape[-1] % side:
+                raise ValueError(f"{layer} has {len(positions)} positions: a square grid that divides {x.shape[-1]} pixels was expected.")
+            pixels = unfold(x, x.shape[-1] // side, stride=x.shape[-1] // side).permute(2, 0, 1)
+            grams = {f"token/{i}": gram(h) for i, h in enumerate(positions)} | {f"patch/{j}": gram(p) for j, p in enumerate(pixels)}
+            total = total or CKA(list(grams))
+            total.update(grams)
+    if total is None:
+        raise ValueError("No batch came: give a loader with images.")
+    return total
+
+
+def token_localization(model: nn.Module, layer: str, loader: Iterable[Any]) -> pd.DataFrame:
+    """CKA of every position (rows) with every input patch (columns), as in Raghu et al. 2021, Fig. 9 (`localization_sweep`, computed)."""
+    values = localization_sweep(model, layer, loader).compute()
+    n = len(values) // 2
+    return values.iloc[:n, n:]
 
 
 def _taps(model: nn.Module, layers: Taps) -> list[str]:

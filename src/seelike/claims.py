@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 import yaml
+from pandas.io.formats.style import Styler
 from scipy.stats import t as student
 
 from seelike.cka import bootstrap_error
@@ -68,6 +69,20 @@ def estimate(values: Sequence[float], draws: np.ndarray, batches: int) -> Estima
     return Estimate(mean, mean - float(half), mean + float(half))
 
 
+def bootstrap(f: Callable[..., Any], *batches: np.ndarray, draws: int = 200, seed: int = 0) -> tuple[Any, np.ndarray]:
+    """Any function of means over batches: of all batches, and of `draws` resamples of the batches.
+
+    batches: arrays (batches, ...) measured on the same batches of images; `f` takes the mean over the first axis of each.
+    The same resamples come up as in `CKA.bootstrap`.
+    """
+    n = len(batches[0])
+    if n < 2 or any(len(b) != n for b in batches):
+        raise ValueError(f"A bootstrap interval needs the same 2 or more batches in every array, got {[len(b) for b in batches]}.")
+    weights = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), draws) / n
+    resampled = [np.tensordot(weights, b, 1) for b in batches]
+    return f(*(b.mean(0) for b in batches)), np.asarray([f(*means) for means in zip(*resampled, strict=True)])
+
+
 def results(tier: str, chapter: str) -> dict[str, Any]:
     """What a chapter recorded at a tier: this machine's run if there is one, else the published run, else {}."""
     for folder in (_live(), BUILT, ROOT / "results"):
@@ -106,6 +121,13 @@ def table(tier: str = "scenes") -> pd.DataFrame:
         decided = {"verdict": verdict(claim["rule"], entry["low"], entry["high"]), **entry} if entry else {"verdict": "not run"}
         rows.append(claim | decided)
     return pd.DataFrame(rows).reindex(columns=COLUMNS)
+
+
+def chapter(number: str, tier: str) -> Styler:
+    """The ledger's rows of one chapter at a tier, to be shown."""
+    rows = table(tier)
+    rows = rows[rows["chapter"] == number].set_index("id")
+    return rows[["statement", "estimate", "low", "high", "rule", "verdict"]].style.format(precision=2)
 
 
 def _live() -> Path:

@@ -28,6 +28,7 @@ from jaxtyping import Float, Int, UInt8
 from PIL import Image
 from timm.data import create_transform
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from seelike import scenes
 from seelike.graph import TIERS
@@ -37,6 +38,9 @@ MEAN, STD = 0.5, 0.25  # one normalisation for our own tiers, all channels
 SCENES = {"train": 10_000, "test": 2_000}  # images of the endless set that `n=None` stands for
 CIFAR10 = "uoft-cs/cifar10"
 IMAGENET = "ILSVRC/imagenet-1k"
+
+QUADRANTS = ("above left", "above right", "below left", "below right")
+TARGETS = ("shape", "texture", "position", "cifar10")
 
 Transform = Callable[[Image.Image], Tensor]
 
@@ -134,6 +138,34 @@ def load(
     if tier == "cifar10":
         return _subset(_cifar10(split, os.environ.get("SEELIKE_MIRROR")), n, seed)
     return _stream(source or os.environ.get("SEELIKE_IMAGES", IMAGENET), split, n, seed, transform)
+
+
+def target(name: str, tier: str, split: str, n: int, seed: int = 0) -> Images:
+    """Images for another question than the tier's own, at the tier's size: what networks are fine-tuned to and probed for.
+
+    name: shape or texture of scenes in which the two are independent, position (the quadrant of the object's
+    centre: above left, above right, below left, below right), or the classes of cifar10.
+    """
+    if name not in TARGETS:
+        raise ValueError(f"There is no target {name!r}: expected one of {', '.join(TARGETS)}.")
+    _check(tier, split, n)
+    if name == "cifar10":
+        whole = _subset(_cifar10(split, os.environ.get("SEELIKE_MIRROR")), n, seed)
+        pixels, labels, classes = whole.pixels, whole.labels, whole.classes
+    else:
+        drawn = scenes.sample(n, seed, correlation=0.1, split=split)  # type: ignore[arg-type]
+        quadrant = (drawn.centre > scenes.SIZE / 2).long() @ torch.tensor([1, 2])
+        pixels = drawn.images
+        labels = {"shape": drawn.shape, "texture": drawn.texture, "position": quadrant}[name]
+        classes = {"shape": scenes.SHAPES, "texture": scenes.TEXTURES, "position": QUADRANTS}[name]
+    return Images(resize(pixels, 32 if tier == "cifar10" else scenes.SIZE), labels, classes)
+
+
+def resize(pixels: UInt8[Tensor, "n 3 h w"], side: int) -> UInt8[Tensor, "n 3 side side"]:
+    """Square images at another side, by bilinear interpolation with antialiasing."""
+    if pixels.shape[-1] == side:
+        return pixels
+    return interpolate(pixels.float(), (side, side), mode="bilinear", antialias=True).round().clamp(0, 255).to(torch.uint8)
 
 
 def _check(tier: str, split: str, n: int | None) -> None:

@@ -44,10 +44,10 @@ def _imports(path: Path) -> set[str]:
     return {name for name in names if name.startswith("seelike")}
 
 
-def timings(folder: Path | None = None) -> dict[str, float]:
-    """Seconds that each executed chapter in a folder (default: the book's) took."""
+def timings(folder: Path | None = None, what: str = "seconds") -> dict[str, float]:
+    """What the run of each executed chapter in a folder (default: the book's) took: seconds, or peak memory in `gigabytes`."""
     pages = sorted((folder or CHAPTERS).glob("*.ipynb"))
-    return {p.stem: json.loads(p.read_text())["metadata"]["seelike"]["seconds"] for p in pages}
+    return {p.stem: json.loads(p.read_text())["metadata"]["seelike"].get(what, float("nan")) for p in pages}
 
 
 def commit() -> str:

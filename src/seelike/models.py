@@ -21,8 +21,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from timm.data import create_transform, resolve_data_config
 from timm.models.mlp_mixer import MlpMixer
-from timm.models.resnet import BasicBlock, ResNet
-from timm.models.vision_transformer import VisionTransformer
+from timm.models.resnet import BasicBlock, Bottleneck, ResNet
+from timm.models.vision_transformer import Block, VisionTransformer
 from torch import nn
 
 from seelike.graph import zoo
@@ -30,23 +30,73 @@ from seelike.graph import zoo
 GEOMETRY = {"smoke": (64, 8), "scenes": (64, 8), "cifar10": (32, 4)}  # image side and patch side, pixels
 
 
-def _vit(tier: str, *, width: int = 96, depth: int = 8, heads: int = 3, **options: Any) -> nn.Module:
+class BlockWithoutSkips(Block):
+    """A transformer block whose branches replace the stream instead of adding to it."""
+
+    def forward(self, x: torch.Tensor, attn_mask: torch.Tensor | None = None, is_causal: bool = False) -> torch.Tensor:
+        """The branches, one after the other, (b, n, c)."""
+        x = self.drop_path1(self.ls1(self.attn(self.norm1(x), attn_mask=attn_mask, is_causal=is_causal)))
+        return self.drop_path2(self.ls2(self.mlp(self.norm2(x))))
+
+
+class Nothing(nn.Module):
+    """A shortcut that carries nothing."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Zeros of the input's shape."""
+        return torch.zeros_like(x)
+
+
+def remove_skips(model: nn.Module, blocks: Sequence[int]) -> nn.Module:
+    """The same network with the skip connections of some blocks (counted from 0) taken out, in place.
+
+    Both of a ViT block (Raghu et al. 2021, Sec. 5, Fig. 8), the one of a basic or bottleneck block of a ResNet. Blocks
+    whose shortcut is a projection cannot lose it: ValueError. The last norm of a ResNet's block is set to one,
+    for timm starts it at zero and such a block would pass nothing on.
+    """
+    found = [m for m in model.modules() if type(m) in (Block, BasicBlock, Bottleneck)]
+    for i in blocks:
+        if not 0 <= i < len(found):
+            raise ValueError(f"Block {i} was asked for, but the network has {len(found)} blocks with skips that can be removed.")
+        block = found[i]
+        if isinstance(block, Block):
+            block.__class__ = BlockWithoutSkips
+        elif block.downsample is not None:
+            raise ValueError(f"The shortcut of block {i} is a projection: name a block that keeps its size.")
+        else:
+            block.downsample = Nothing()
+            norm = block.bn3 if isinstance(block, Bottleneck) else block.bn2
+            nn.init.ones_(norm.weight)
+    return model
+
+
+def transplant(source: nn.Module, model: nn.Module) -> None:
+    """Copy all weights but those of the head (`head`, `fc`) from one network into another of the same body."""
+    body = {k: v for k, v in source.state_dict().items() if not k.startswith(("head.", "fc."))}
+    missing, unexpected = model.load_state_dict(body, strict=False)
+    if unexpected or any(not k.startswith(("head.", "fc.")) for k in missing):
+        raise ValueError(f"The bodies of the two networks differ: {[*unexpected, *missing][:5]}.")
+
+
+def _vit(tier: str, *, width: int = 96, depth: int = 8, heads: int = 3, without_skips: Sequence[int] = (), **options: Any) -> nn.Module:
     size, patch = GEOMETRY[tier]
     settings = {"img_size": size, "patch_size": patch, "mlp_ratio": 2.0, "num_classes": 10} | options
-    return VisionTransformer(embed_dim=width, depth=depth, num_heads=heads, **settings)
+    return remove_skips(VisionTransformer(embed_dim=width, depth=depth, num_heads=heads, **settings), without_skips)
 
 
 def _vit_gap(tier: str, **options: Any) -> nn.Module:
     return _vit(tier, global_pool="avg", class_token=False, fc_norm=False, **options)
 
 
-def _resnet(tier: str, *, width: int = 16, depths: tuple[int, ...] = (2, 2, 2, 2), **options: Any) -> nn.Module:
+def _resnet(
+    tier: str, *, width: int = 16, depths: tuple[int, ...] = (2, 2, 2, 2), without_skips: Sequence[int] = (), **options: Any
+) -> nn.Module:
     channels = tuple(width * 2**i for i in range(4))
     settings = {"num_classes": 10, "stem_type": "deep", "stem_width": width // 2} | options
     model = ResNet(BasicBlock, depths, channels=channels, **settings)  # type: ignore[arg-type]
     model.maxpool = nn.Sequential()  # small images: the first stage works at 32x32 in every tier
     model.get_submodule("conv1.0").stride = (GEOMETRY[tier][0] // 32,) * 2  # type: ignore[assignment]
-    return model
+    return remove_skips(model, without_skips)
 
 
 def _mixer(tier: str, *, width: int = 96, depth: int = 8, **options: Any) -> nn.Module:
@@ -160,6 +210,18 @@ def cards(tier: str = "scenes") -> list[dict[str, Any]]:
     """The zoo's cards, sorted by name and seed: name, seed, accuracy, sha256, recipe, curves, time and versions."""
     found = [json.loads(path.read_text()) for path in zoo(tier).glob("*.json")]
     return sorted(found, key=lambda card: (card["name"], card["seed"]))
+
+
+def cast(names: Sequence[str], tier: str = "scenes") -> dict[str, nn.Module]:
+    """Every network of these names that the tier has, all seeds, as `<name>-<seed>`; names that it lacks are left out."""
+    if tier == "imagenet":
+        pairs = [(name, 0) for name in names if name in IMAGENET]
+    elif tier == "smoke":
+        pairs = [(name, 0) for name in names if name in OURS]
+    else:
+        held = cards(tier)
+        pairs = [(card["name"], card["seed"]) for name in names for card in held if card["name"] == name]
+    return {f"{name}-{seed}": load(name, tier, seed) for name, seed in pairs}
 
 
 def shared_seeds(names: Sequence[str], tier: str = "scenes") -> list[int]:

@@ -1,7 +1,7 @@
 """Sphinx extension of the book: roles that print what was computed, offline mathematics, launch buttons.
 
 - {claim}`R21-1` prints a claim's estimate, interval and verdict at the default tier; {claim}`R21-1 @ cifar10` at another.
-- {seconds}`03` prints how long a chapter took.
+- {seconds}`03` prints how long a chapter took, {gigabytes}`03` its peak memory.
 - MathJax comes from a package and is copied into the site, fonts and one script.
 - With `SEELIKE_REPOSITORY=owner/name` (set where the site is published) chapters get Colab and source buttons.
 """
@@ -45,11 +45,12 @@ def claim_role(name: str, rawtext: str, text: str, lineno: int, inliner: Any, *_
         return [inliner.problematic(rawtext, rawtext, message)], [message]
 
 
-def seconds_role(name: str, rawtext: str, text: str, lineno: int, inliner: Any, *_: Any) -> tuple[list[nodes.Node], list[nodes.Node]]:
-    """{seconds}`03`: what the run measured."""
+def measured_role(name: str, rawtext: str, text: str, lineno: int, inliner: Any, *_: Any) -> tuple[list[nodes.Node], list[nodes.Node]]:
+    """{seconds}`03` and {gigabytes}`03`: what the run measured."""
     inliner.document.settings.env.note_reread()
-    taken = [seconds for stem, seconds in timings().items() if stem.startswith(text)]
-    return [nodes.inline(rawtext, f"{taken[0]:.0f} s" if taken else "not run")], []
+    taken = [value for stem, value in timings(what=name).items() if stem.startswith(text)]
+    form = "{:.0f} s" if name == "seconds" else "{:.1f} GB"
+    return [nodes.inline(rawtext, form.format(taken[0]) if taken else "not run")], []
 
 
 def drop_source_maps(app: Sphinx, error: Exception | None) -> None:
@@ -94,7 +95,8 @@ def launch(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
     app.add_role("claim", claim_role)
-    app.add_role("seconds", seconds_role)
+    app.add_role("seconds", measured_role)
+    app.add_role("gigabytes", measured_role)
     app.connect("build-finished", copy_mathjax)
     app.connect("build-finished", drop_source_maps)
     app.connect("html-page-context", launch, priority=502)

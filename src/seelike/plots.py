@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,9 +29,27 @@ LABELS = {
     "mixer": "MLP-Mixer",
     "vit_matched": "ViT (CLS), accuracy-matched",
     "vit_cls_adamw": "ViT (CLS), AdamW alone",
+    "vit_data_1000": "ViT, all skips",
+    "vit_early_skipless": "ViT, early block without",
+    "vit_middle_skipless": "ViT, middle block without",
+    "vit_late_skipless": "ViT, late block without",
+    "resnet_short": "ResNet, all skips",
+    "resnet_skipless": "ResNet, one block without",
 }
 MAP = "viridis"
+DEPTHS = sns.color_palette("viridis", 5)[:4]  # from low to high
 INK = "#404040"
+
+
+def label(name: str) -> str:
+    """What a network is called in a figure: `vit_cls-0` or `untrained vit_cls`."""
+    kind = name.removeprefix("untrained ").partition("-")[0]
+    return LABELS.get(kind, kind) + (", untrained" if name.startswith("untrained") else "")
+
+
+def colour(name: str) -> Any:
+    """The colour of a network (`vit_cls-0`), grey for untrained ones."""
+    return COLOURS.get("control" if name.startswith("untrained") else name.partition("-")[0], INK)
 
 
 def style() -> None:

@@ -23,6 +23,10 @@ class Recipe:
     images: seen in a full run. muon, adamw: full rates; muon=0 leaves everything to AdamW.
     warmup: share of the run over which the rate rises.
     until: stop at this validation accuracy.
+    distinct: train on this many different images, again and again, instead of on all that there are.
+    target: what to answer (`data.TARGETS`); None is the tier's own classes.
+    start: go on from the weights of this network of the same tier and seed, with a new head.
+    bf16: multiply in bfloat16, which pays for convolutions on many CPUs.
     """
 
     architecture: str
@@ -34,11 +38,36 @@ class Recipe:
     weight_decay: float = 0.01
     warmup: float = 0.05
     until: float | None = None
+    distinct: int | None = None
+    target: str | None = None
+    start: str | None = None
+    bf16: bool = False
 
     @property
     def steps(self) -> int:
         """Optimiser steps of a full run."""
         return self.images // self.batch
+
+
+BASE = 6_400  # scenes of the base set; data-size studies take shares of it, and ten times it
+SHARES = {"003": 0.03, "010": 0.1, "030": 0.3, "100": 1.0, "1000": 10.0}
+SMALL = {"width": 48}
+SHORT = 64_000  # images of a run that ends near 95 % on Scenes
+
+
+def _data_sizes(prefix: str, options: dict[str, Any]) -> dict[str, Recipe]:
+    """The same run on 3, 10, 30, 100 and 1000 % of the base set: equal images seen, fewer different ones."""
+    return {f"{prefix}_{key}": Recipe("vit_cls", SHORT, options, distinct=round(share * BASE)) for key, share in SHARES.items()}
+
+
+def _fine_tuned(tier: str, images: int) -> dict[str, Recipe]:
+    """A trained ViT that goes on, at a quarter of the rates, to three other questions."""
+    rates: dict[str, Any] = {"muon": 1e-3, "adamw": 3e-4, "start": "vit_cls"}
+    targets = {"texture": 10, "position": 4, "shape" if tier == "cifar10" else "cifar10": 10}
+    return {
+        f"vit_to_{target}": Recipe("vit_cls", images, {"num_classes": classes}, target=target, **rates)
+        for target, classes in targets.items()
+    }
 
 
 RECIPES: dict[str, dict[str, Recipe]] = {
@@ -50,17 +79,34 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         "resnet": Recipe("resnet", 192_000),
         "vit_matched": Recipe("vit_cls", 192_000, until=0.975),  # the ViT, stopped at the accuracy of the ResNet
         "vit_cls_adamw": Recipe("vit_cls", 64_000, muon=0.0),
+        **_data_sizes("vit_data", {}),
+        **_data_sizes("vit_small_data", SMALL),
+        "vit_early_skipless": Recipe("vit_cls", SHORT, {"without_skips": [1]}, distinct=10 * BASE),
+        "vit_middle_skipless": Recipe("vit_cls", SHORT, {"without_skips": [4]}, distinct=10 * BASE),
+        "vit_late_skipless": Recipe("vit_cls", SHORT, {"without_skips": [6]}, distinct=10 * BASE),
+        "resnet_short": Recipe("resnet", SHORT, distinct=10 * BASE),
+        "resnet_skipless": Recipe("resnet", SHORT, {"without_skips": [3]}, distinct=10 * BASE),
+        "resnet_small": Recipe("resnet", SHORT, {"width": 8}, distinct=10 * BASE),
+        "resnet_large": Recipe("resnet", SHORT, {"width": 32}, distinct=10 * BASE, bf16=True),
+        "vit_large": Recipe("vit_cls", SHORT, {"width": 144}, distinct=10 * BASE),
+        **_fine_tuned("scenes", 16_000),
     },
     "cifar10": {
         "vit_cls": Recipe("vit_cls", 800_000, warmup=0.078125),
-        "resnet": Recipe("resnet", 700_000),
+        "vit_gap": Recipe("vit_gap", 800_000, warmup=0.078125),
+        "mixer": Recipe("mixer", 300_000),
+        "resnet": Recipe("resnet", 1_200_000, {"width": 24}, muon=0.02, bf16=True),
+        **_fine_tuned("cifar10", 16_000),
     },
 }
 
+MAIN = ("vit_cls", "resnet", "vit_gap", "mixer")
 ZOO: dict[str, list[tuple[str, int]]] = {  # networks that the book reads
-    "scenes": [(name, seed) for name in ("vit_cls", "resnet") for seed in range(3)]
-    + [("vit_gap", 0), ("mixer", 0), ("vit_matched", 1), ("vit_cls_adamw", 0)],
-    "cifar10": [("vit_cls", 0), ("resnet", 0)],
+    "scenes": [(name, seed) for name in MAIN for seed in range(3)]
+    + [(name, 0) for name in RECIPES["scenes"] if name not in (*MAIN, "vit_matched")]
+    + [(name, seed) for name in ("vit_data_1000", "vit_middle_skipless") for seed in (1, 2)]
+    + [("vit_matched", 1)],
+    "cifar10": [(name, 0) for name in RECIPES["cifar10"]],
 }
 
 

@@ -12,6 +12,7 @@ import argparse
 import ast
 import logging
 import os
+import resource
 import shutil
 import sys
 import time
@@ -155,13 +156,17 @@ def alt_text(cell: nbformat.NotebookNode) -> str:
 
 
 def finish(done: nbformat.NotebookNode, seconds: float, parameters: Mapping[str, Any]) -> None:
-    """Hide parameter cells on the page and note how long the chapter took."""
+    """Hide parameter cells on the page and note what the chapter took: seconds, and the largest memory of one process.
+
+    A process that runs several chapters cannot tell their memory apart: each gets the largest so far.
+    """
     for cell in done.cells:
         tags = cell.metadata.setdefault("tags", [])
         if {"parameters", "injected-parameters"} & set(tags) and "remove-cell" not in tags:
             tags.append("remove-cell")
     number_cells(done)
-    done.metadata["seelike"] = {"seconds": round(seconds, 1), "parameters": dict(parameters)}
+    resident = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
+    done.metadata["seelike"] = {"seconds": round(seconds, 1), "gigabytes": round(resident, 2), "parameters": dict(parameters)}
 
 
 def publish(tier: str) -> None:

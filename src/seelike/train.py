@@ -40,25 +40,42 @@ Batches = Callable[[int], tuple[UInt8[Tensor, "b 3 h w"], Int[Tensor, " b"]]]
 
 
 def batches(tier: str, recipe: Recipe, seed: int) -> Batches:
-    """The training batch of every step: fresh scenes, or shuffled, cropped and mirrored CIFAR-10."""
-    if tier in ("smoke", "scenes"):
+    """The training batch of every step.
+
+    Fresh scenes, or shuffled epochs over a fixed set; CIFAR-10 is cropped and mirrored as well.
+    """
+    if tier in ("smoke", "scenes") and recipe.target is None and recipe.distinct is None:
 
         def draw(step: int) -> tuple[Tensor, Tensor]:
             batch = scenes.sample(recipe.batch, 1000 + seed, split="train", start=step * recipe.batch)
             return batch.images, batch.shape
 
         return draw
-    images = data.load(tier, "train")
-    assert isinstance(images, data.Images)  # streams have no recipes
-    per_epoch = len(images) // recipe.batch
+    images = training_set(tier, recipe, seed)
+    per_epoch = max(len(images) // recipe.batch, 1)
 
     def augment(step: int) -> tuple[Tensor, Tensor]:
         epoch, i = divmod(step, per_epoch)
         order = torch.randperm(len(images), generator=torch.Generator().manual_seed(1000 * seed + epoch))
         rows = order[i * recipe.batch : (i + 1) * recipe.batch]
-        return crop_and_mirror(images.pixels[rows], seed=1_000_003 * seed + step), images.labels[rows]
+        pixels = images.pixels[rows]
+        if tier == "cifar10" and recipe.target is None:
+            pixels = crop_and_mirror(pixels, seed=1_000_003 * seed + step)
+        return pixels, images.labels[rows]
 
     return augment
+
+
+def training_set(tier: str, recipe: Recipe, seed: int) -> data.Images:
+    """The fixed set of a recipe that does not draw fresh scenes."""
+    if recipe.target is not None:
+        return data.target(recipe.target, tier, "train", recipe.images, 1000 + seed)
+    if tier == "cifar10":
+        images = data.load(tier, "train", recipe.distinct, seed)
+        assert isinstance(images, data.Images)  # streams have no recipes
+        return images
+    drawn = scenes.sample(recipe.distinct or recipe.images, 1000 + seed, split="train")
+    return data.Images(drawn.images, drawn.shape, scenes.SHAPES)
 
 
 def crop_and_mirror(x: UInt8[Tensor, "b 3 h w"], seed: int, margin: int = 4) -> UInt8[Tensor, "b 3 h w"]:
@@ -82,12 +99,17 @@ def predict(model: nn.Module, images: data.Images | data.ImageStream) -> Int[Ten
     return answers
 
 
-def validate(model: nn.Module, tier: str) -> dict[str, float]:
+def held_out(tier: str, target: str | None, n: int | None, seed: int) -> data.Images | data.ImageStream:
+    """Test images of a tier with the answers that a recipe trains for."""
+    return data.load(tier, "test", n, seed) if target is None else data.target(target, tier, "test", n or data.SCENES["test"], seed)
+
+
+def validate(model: nn.Module, tier: str, target: str | None = None) -> dict[str, float]:
     """One point of the learning curve: accuracy, and on Scenes the answers to cue conflict."""
     size = 64 if tier == "smoke" else 1000
-    held_out = data.load(tier, "test", size, seed=1)
-    point = {"accuracy": (predict(model, held_out) == held_out.labels).float().mean().item()}
-    if tier in ("smoke", "scenes"):
+    images = held_out(tier, target, size, seed=1)
+    point = {"accuracy": (predict(model, images) == images.labels).float().mean().item()}
+    if tier in ("smoke", "scenes") and target is None:
         conflict = scenes.cue_conflict(size // 2, seed=1)
         answer = predict(model, data.Images(conflict.images, conflict.shape, scenes.SHAPES))
         point["shape"] = (answer == conflict.shape).float().mean().item()
@@ -104,6 +126,8 @@ class Run:
         self.checkpoint = out / f"{name}-{seed}.checkpoint"
         self.weights = out / f"{name}-{seed}.safetensors"
         self.model = models.create(self.recipe.architecture, tier, seed=seed, **self.recipe.options)
+        if self.recipe.start:
+            models.transplant(models.load(self.recipe.start, tier, seed), self.model)
         self.optimiser = Optimiser(self.model, self.recipe)
         self.step, self.seconds = 0, 0.0
         self.losses: list[float] = []  # of the first hundred steps
@@ -138,7 +162,8 @@ class Run:
         """One optimiser step; returns its loss."""
         pixels, labels = draw(self.step)
         x = data.normalise(pixels).contiguous(memory_format=torch.channels_last)
-        loss = cross_entropy(self.model.train()(x), labels)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.recipe.bf16):
+            loss = cross_entropy(self.model.train()(x), labels)
         loss.backward()
         self.optimiser.step(self.step)
         self.step += 1
@@ -161,7 +186,8 @@ class Run:
                 self.losses.append(round(self.stretch[-1], 5))
             bar.update(batch)
             if self.step * VALIDATIONS // steps > (self.step - 1) * VALIDATIONS // steps:
-                self.curve.append({"images": self.step * batch, "loss": round(mean(self.stretch), 4)} | validate(self.model, self.tier))
+                point = {"images": self.step * batch, "loss": round(mean(self.stretch), 4)}
+                self.curve.append(point | validate(self.model, self.tier, self.recipe.target))
                 self.stretch.clear()
                 bar.set_postfix(accuracy=self.curve[-1]["accuracy"])
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
@@ -178,19 +204,19 @@ class Run:
         temporary = self.weights.with_suffix(".writing")
         save_file(models.half(self.model.state_dict()), temporary)
         models.load_weights(self.model, temporary)
-        held_out = data.load(self.tier, "test", seed=0)
-        right = int((predict(self.model, held_out) == held_out.labels).sum())
-        interval = binomtest(right, len(held_out)).proportion_ci(method="wilson")
+        images = held_out(self.tier, self.recipe.target, None, seed=0)
+        right = int((predict(self.model, images) == images.labels).sum())
+        interval = binomtest(right, len(images)).proportion_ci(method="wilson")
         card = {
             "name": self.name,
             "seed": self.seed,
             "tier": self.tier,
             "architecture": self.recipe.architecture,
             "options": self.recipe.options,
-            "accuracy": round(right / len(held_out), 5),
+            "accuracy": round(right / len(images), 5),
             "accuracy_low": round(interval.low, 5),
             "accuracy_high": round(interval.high, 5),
-            "test_images": len(held_out),
+            "test_images": len(images),
             "parameters": sum(p.numel() for p in self.model.parameters()),
             "sha256": models.fingerprint(temporary),
             "data": data_fingerprint(self.tier, self.recipe, self.seed),

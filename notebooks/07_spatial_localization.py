@@ -1,0 +1,489 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# (sec-structure)=
+
+# %% [markdown]
+# (sec-localization)=
+# # Spatial localization
+#
+# **You will learn** to ask whether a token still knows where it is, what one token alone can tell about the image, and how the head of a
+# ViT decides both.
+#
+# *Reading: 11 minutes. Running: {seconds}`07` on two cores. Before this: {ref}`sec-skips`.*
+#
+# ## The question
+#
+# Detection and segmentation need features that stay in place. {cite:t}`raghu2021` (Figs 9 to 11 and D.1 to D.4) compare each token of the last block with each patch of
+# the image. In a ViT with a class token, they find, tokens still match their own patch; tokens at the edge match other patches of the edge as well. In a
+# ResNet, and in a ViT trained with global average pooling, much less. And single tokens classify the image badly when there is a class
+# token to do it, but well when all tokens are averaged.
+
+# %% tags=["parameters"]
+tier = "scenes"
+n_images = 768
+n_probe = 1024
+
+# %% tags=["hide-input"]
+from dataclasses import replace
+from functools import partial
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d
+
+from seelike import capture, claims, data, models, plots, probes, scenes
+from seelike.cka import localization_sweep
+
+plots.style()
+
+# %% [markdown]
+# ## Method: one token against one patch
+#
+# Over $n$ images a token gives an $n \times c$ matrix, and the pixels of a patch give another. Their CKA says how far the token's differences between images follow the
+# patch's. All positions against all patches make one matrix per layer:
+#
+# $$
+# T_{pq} = \operatorname{CKA}\bigl( \text{token at position } p,\; \text{pixels of patch } q \bigr) .
+# $$ (eq-localization)
+#
+# If the largest entry of row $p$ is in column $p$, the token still knows its place. A ResNet's last map has fewer positions; its image is cut
+# into as many, larger patches.
+
+# %%
+images = data.load(
+    tier, "test", n_images, seed=7, transform=models.transform("vit_cls", tier)
+)
+images = replace(images, batch_size=64)
+cast = models.cast(["vit_cls", "vit_gap", "resnet"], tier)
+cast |= {f"untrained {n}": models.untrained(n, tier) for n in ("vit_cls", "resnet")}
+last = {name: capture.layers(model, "block")[-1] for name, model in cast.items()}
+place = {
+    name: localization_sweep(model, last[name], images)
+    for name, model in cast.items()
+}
+
+# %%
+SPOTS = {"corner": (0, 0), "edge": (0, 0.5), "interior": (0.5, 0.5)}
+
+
+def matrix(m):
+    """The block tokens x patches of a map over tokens and patches."""
+    n = len(m) // 2
+    return m[:n, n:]
+
+
+def spot_maps(row, table):
+    """The similarity of the tokens at three places to every patch."""
+    side = int(len(table) ** 0.5)
+    for ax, (r, c) in zip(row, SPOTS.values()):
+        r, c = int(r * side), int(c * side)
+        ax.imshow(table[r * side + c].reshape(side, side), cmap=plots.MAP, vmin=0)
+        ax.plot(c, r, "o", mfc="none", mec="white", ms=9, mew=1.8)
+        ax.set(xticks=[], yticks=[])
+
+
+# %% mystnb={"figure": {"name": "fig-localization", "caption": "CKA of one position of the last block (white ring: corner, edge, interior) with every patch of the input; each map has its own scale from 0 to its maximum. Seed 0; the last two rows are untrained."}, "image": {"alt": "A grid of small heat maps over the image's patches, one row per network and one column for a corner, an edge and an interior position, each marked by a white ring."}} tags=["hide-input"]
+shown = [n for n in cast if n.endswith("-0") or "untrained" in n]
+tables = {name: matrix(place[name].compute().to_numpy()) for name in shown}
+fig, axes = plt.subplots(len(shown), 3, figsize=(5, 1.65 * len(shown)))
+for row, name in zip(axes, shown):
+    spot_maps(row, tables[name])
+    row[0].set_ylabel(plots.label(name).replace(", ", "\n"), fontsize=9)
+for ax, spot in zip(axes[0], SPOTS):
+    ax.set_title(spot)
+plots.sign(fig, tier)
+
+# %% [markdown]
+# ## In one number
+#
+# The share of interior positions whose most similar patch is their own, and its mean CKA, for every network:
+
+
+# %%
+def interior(side):
+    """Positions that are not at the edge of a side x side grid."""
+    r, c = np.divmod(np.arange(side**2), side)
+    return (np.minimum(r, c) > 0) & (np.maximum(r, c) < side - 1)
+
+
+def own_share(table):
+    """Share of interior positions whose most similar patch is their own."""
+    inside = interior(int(len(table) ** 0.5))
+    return (table.argmax(1) == np.arange(len(table)))[inside].mean()
+
+
+def own_cka(table):
+    """Mean CKA of interior positions with their own patch."""
+    return np.diag(table)[interior(int(len(table) ** 0.5))].mean()
+
+
+def summary(f, m):
+    return f(matrix(m))
+
+
+# %% mystnb={"figure": {"name": "fig-own-patch", "caption": "Interior positions of the last block: share whose most similar patch is their own (left), and CKA with their own patch (right); intervals over images. Chance on the left is one over the number of patches: more for the ResNet, which has few."}, "image": {"alt": "Two dot plots with one row per network: share of interior positions most similar to their own patch, and CKA with the own patch, both with 95 % intervals."}} tags=["hide-input"]
+batches = len(place["vit_cls-0"].hsic)
+fig, axes = plt.subplots(1, 2, figsize=(8.6, 0.33 * len(cast) + 1.3), sharey=True)
+for ax, f, label in zip(
+    axes, (own_share, own_cka), ("own patch most similar", "CKA, own patch")
+):
+    rows = {}
+    for name, sums in place.items():
+        value, draws = sums.bootstrap(partial(summary, f))
+        rows[name] = claims.estimate([value], draws[None], batches)
+    plots.intervals(ax, rows, {name: plots.colour(name) for name in rows})
+    ax.set(xlabel=label)
+axes[0].set_xlim(-0.03, 1.03)
+plots.sign(fig, tier)
+
+# %% mystnb={"figure": {"name": "fig-place-depth", "caption": "Share of interior positions most similar to their own patch, by block, seed 0, on a third of the images. The last stage of the ResNet has four interior positions, so its curve there moves in steps of a quarter."}, "image": {"alt": "Line plot against block: share of interior positions most similar to their own input patch, for the two ViTs and the last stages of the ResNet."}} tags=["hide-input"]
+few = data.load(
+    tier, "test", n_images // 3, seed=8, transform=models.transform("vit_cls", tier)
+)
+fig, ax = plt.subplots(figsize=(6, 3.3))
+for name in (n for n in cast if n.endswith("-0")):
+    blocks = capture.layers(cast[name], "block")
+    chosen = blocks[-3:] if "resnet" in name else blocks[1::2]
+    y = [
+        own_share(
+            matrix(localization_sweep(cast[name], b, few).compute().to_numpy())
+        )
+        for b in chosen
+    ]
+    x = [blocks.index(b) for b in chosen]
+    ax.plot(x, y, "o-", color=plots.colour(name), label=plots.label(name))
+ax.set(xlabel="block", ylabel="own patch most similar", ylim=(-0.03, 1.03))
+ax.legend(loc="lower left")
+plots.sign(fig, tier)
+
+# %% [markdown]
+# ## What one token can tell
+#
+# A *probe* is a linear classifier on frozen features. We fit ridge regression in closed form to ten images a class, for every position
+# separately, and average over three draws of the ten. The penalty is chosen by leave-one-out error. A map of the ResNet is pooled to the
+# resolution of its last stage first.
+
+# %%
+shots = data.load(tier, "train", n_probe, seed=70)
+test = data.load(tier, "test", n_probe, seed=71)
+n_classes = len(test.classes)
+
+
+def coarse(h):
+    """Tokens, or a feature map pooled to the last stage's grid, as positions."""
+    if h.ndim == 4:
+        h = adaptive_avg_pool2d(h, last_side)
+    return capture.patches(h)
+
+
+with capture.capture(cast["resnet-0"], [last["resnet-0"]]) as found:
+    cast["resnet-0"](next(iter(images))[0])
+last_side = found[last["resnet-0"]].shape[-1]
+
+# %%
+accuracy = {
+    name: probes.few_shot(
+        cast[name],
+        capture.layers(cast[name], "block")[0 if name.endswith("-0") else -1 :],
+        shots,
+        test,
+        n_classes,
+        view=coarse,
+    )
+    for name in cast
+    if "untrained" not in name
+}
+
+
+# %% mystnb={"figure": {"name": "fig-token-probes", "caption": "Ten-shot accuracy of single positions. Left: mean over positions by relative depth, seed 0; the class token is not among them. Right: every position of the last block."}, "image": {"alt": "Left: line plot of mean ten-shot accuracy of single positions against relative depth for ViT with class token, ViT with average pooling and ResNet. Right: three heat maps of accuracy at each position of the last block."}} tags=["hide-input"]
+def token_probes(axes, by_layer, maps):
+    for name, y in by_layer.items():
+        axes[0].plot(
+            np.linspace(0, 1, len(y)),
+            y,
+            "o-",
+            color=plots.colour(name),
+            label=plots.label(name),
+        )
+    axes[0].set(xlabel="depth", ylabel="ten-shot accuracy", ylim=(0, 1))
+    axes[0].legend(loc="upper left", fontsize=8.5)
+    for ax, (name, y) in zip(axes[1:], maps.items()):
+        side = int(len(y) ** 0.5)
+        plots.similarity_map(
+            ax, np.reshape(y, (side, side)), plots.label(name), rows="", columns=""
+        )
+        ax.set(xticks=[], yticks=[])
+        ax.invert_yaxis()
+
+
+first = [name for name in accuracy if name.endswith("-0")]
+by_layer = {n: [a.mean() for a in accuracy[n].values()] for n in first}
+maps = {n: accuracy[n][last[n]].mean(0) for n in first}
+fig, axes = plt.subplots(
+    1,
+    1 + len(first),
+    figsize=(4 + 2.5 * len(first), 3),
+    width_ratios=[1.5] + [1] * len(first),
+)
+token_probes(axes, by_layer, maps)
+plots.sign(fig, tier)
+
+# %% [markdown]
+# ## One token, or all together?
+#
+# The same probes on aggregates: the class token, the mean over patches, the mean over all tokens, and one patch alone (the first, a corner).
+
+
+# %%
+def aggregates(h):
+    """Class token (if any), mean of patches, mean of all tokens, first patch."""
+    grid = capture.patches(h)
+    prefix = [h[:, 0]] if h.shape[1] > grid.shape[1] else []
+    return torch.stack([*prefix, grid.mean(1), h.mean(1), grid[:, 0]], 1)
+
+
+NAMES = ["class token", "mean of patches", "mean of tokens", "first patch"]
+pooled = {
+    name: probes.few_shot(
+        cast[name],
+        capture.layers(cast[name], "block"),
+        shots,
+        test,
+        n_classes,
+        view=aggregates,
+    )
+    for name in cast
+    if name.startswith("vit") and (name.endswith("-0") or "gap" in name)
+}
+
+# %% mystnb={"figure": {"name": "fig-aggregates", "caption": "Ten-shot accuracy of aggregated tokens by block, seed 0. Where there is no class token, the mean of patches is the mean of all tokens."}, "image": {"alt": "Two line plots of ten-shot accuracy against block, for the ViT with class token and the ViT with average pooling: class token, mean of patches, mean of all tokens, first patch alone."}} tags=["hide-input"]
+both = [n for n in pooled if n.endswith("-0")]
+fig, axes = plt.subplots(1, len(both), figsize=(4.2 * len(both), 3.3), sharey=True)
+for ax, name in zip(np.atleast_1d(axes), both):
+    curves = np.array([a.mean(0) for a in pooled[name].values()]).T
+    for label, y in zip(NAMES[-len(curves) :], curves):
+        colour = plots.DEPTHS[NAMES.index(label)]
+        ax.plot(y, "o-", ms=4, color=colour, label=label)
+    ax.set(title=plots.label(name), xlabel="block", ylim=(0, 1.02))
+    ax.legend(fontsize=8.5)
+np.atleast_1d(axes)[0].set_ylabel("ten-shot accuracy")
+plots.sign(fig, tier)
+
+# %% [markdown]
+# ## What the token at the object knows
+#
+# Photographs do not tell where their objects are. Scenes do, and here shape and texture of the object are drawn independently. So we can ask what the paper could not:
+# do tokens *on* the object know more of its shape, texture and position than tokens elsewhere? Each position has a probe of its own, fitted
+# to 20 images a class; test answers are split by whether the object covers at least half of the position's patch.
+
+
+# %%
+def on_and_off(model, layer, target):
+    """Accuracy of single patches where the object is, and where it is not."""
+    fit, test = (data.target(target, tier, s, n_probe, 72) for s in data.SPLITS)
+    (x, y), (z, truth) = (
+        probes.features(model, [layer], d, capture.patches) for d in (fit, test)
+    )
+    count = len(fit.classes)
+    rows = probes.shots(y, 20, count)
+    probe = probes.RidgeProbe().fit(x[layer][rows].transpose(0, 1), y[rows], count)
+    right = (probe.predict(z[layer].transpose(0, 1)) == truth).T
+    mask = scenes.sample(n_probe, 72, correlation=0.1).mask.float()
+    covered = avg_pool2d(mask[:, None], scenes.SIZE // 8).flatten(1) > 0.5
+    return [right[where].double().mean().item() for where in (covered, ~covered)]
+
+
+# %% mystnb={"figure": {"name": "fig-object", "caption": "Accuracy of linear probes on single patches of the last block, for the object's shape, texture and position (quadrant of its centre), on the object and off it. Dotted: chance. One seed, no interval."}, "image": {"alt": "Grouped bars of probe accuracy for shape, texture and position, on and off the object, one panel for the ViT with class token and one for the ViT with average pooling, with dotted lines at chance."}} tags=["hide-input"]
+TASKS = {"shape": 0.1, "texture": 0.1, "position": 0.25}
+if tier == "scenes":
+    vits = ["vit_cls-0", "vit_gap-0"]
+    know = {n: [on_and_off(cast[n], last[n], t) for t in TASKS] for n in vits}
+    fig, axes = plt.subplots(1, 2, figsize=(8.4, 3.2), sharey=True)
+    for ax, name in zip(axes, vits):
+        for i, label in enumerate(("on the object", "off the object")):
+            y = [pair[i] for pair in know[name]]
+            ax.bar(np.arange(3) + 0.38 * i - 0.19, y, 0.36, label=label)
+        ax.hlines(
+            list(TASKS.values()),
+            np.arange(3) - 0.4,
+            np.arange(3) + 0.4,
+            color=plots.INK,
+            ls=":",
+        )
+        ax.set(title=plots.label(name), ylim=(0, 1), xticks=range(3))
+        ax.set_xticklabels(TASKS)
+    axes[0].set_ylabel("accuracy")
+    axes[1].legend(loc="upper left", bbox_to_anchor=(1, 1))
+    plots.sign(fig, tier)
+
+# %% [markdown]
+# ## Five claims, decided
+
+
+# %%
+def edges(table):
+    """Corner tokens: CKA with edge minus interior patches; and how much more than interior ones."""
+    side = int(len(table) ** 0.5)
+    inside, other = interior(side), ~np.eye(len(table), dtype=bool)
+    corner = np.isin(
+        np.arange(len(table)), [0, side - 1, side**2 - side, side**2 - 1]
+    )
+
+    def bias(rows):
+        pick = rows[:, None] & other
+        return table[pick & ~inside].mean() - table[pick & inside].mean()
+
+    return min(bias(corner), bias(corner) - bias(inside))
+
+
+def between(a, b, f):
+    """A statistic of two networks on the same resamples of images."""
+    draws = [place[n].bootstrap(lambda m: own_share(matrix(m))) for n in (a, b)]
+    return f(draws[0][0], draws[1][0]), np.array(
+        [f(x, y) for x, y in zip(draws[0][1], draws[1][1])]
+    )
+
+
+def gap_tokens(single, together):
+    points = 100 * single
+    return max(100 * together - points.mean(), points.max() - points.min())
+
+
+# %%
+STATISTICS = {
+    "R21-19": lambda v, g, r: between(v, r, lambda a, b: min(a - 0.6, a - b - 0.3)),
+    "R21-20": lambda v, g, r: place[v].bootstrap(lambda m: edges(matrix(m))),
+    "R21-21": lambda v, g, r: between(v, g, lambda a, b: a - b),
+    "R21-22": lambda v, g, r: claims.bootstrap(
+        lambda a, b: a.mean() / b.mean(), accuracy[g][last[g]], accuracy[v][last[v]]
+    ),
+    "R21-23": lambda v, g, r: claims.bootstrap(
+        gap_tokens, accuracy[g][last[g]], pooled[g][last[g]][:, 0]
+    ),
+}
+names = ["vit_cls", "vit_gap", "resnet"]
+if any("gap" in name for name in cast):
+    seeds = models.shared_seeds(names, tier)
+    for claim, f in STATISTICS.items():
+        values, draws = zip(*(f(*(f"{n}-{s}" for n in names)) for s in seeds))
+        probe = claim > "R21-21"
+        n = len(accuracy["vit_cls-0"][last["vit_cls-0"]]) if probe else batches
+        e = claims.estimate(values, np.stack(draws), n)
+        shown_to = n_probe if probe else n_images
+        claims.record(claim, tier, e, seeds=len(seeds), images=shown_to)
+claims.chapter("07", tier)
+
+# %% tags=["hide-input"]
+kept = {
+    "layers": {n: np.round(y, 3).tolist() for n, y in by_layer.items()},
+    "maps": {n: np.round(y, 3).tolist() for n, y in maps.items()},
+    "place": {
+        n: t.round(3).tolist() for n, t in tables.items() if n.endswith("-0")
+    },
+    "settings": {"provenance": plots.provenance(tier)},
+}
+claims.keep("07", tier, kept)
+
+# %% [markdown]
+# ## The same on natural images
+
+# %% mystnb={"figure": {"name": "fig-recorded-localization", "caption": "CIFAR-10, recorded: CKA of three positions of the last block with every input patch, each map with its own scale."}, "image": {"alt": "A grid of small heat maps recorded on CIFAR-10, one row per network, and columns for a corner, an edge and an interior position, each marked by a white ring."}} tags=["hide-input"]
+recorded = claims.results("cifar10", "07")
+if recorded:
+    held = {n: np.array(t) for n, t in recorded["place"].items()}
+    fig, axes = plt.subplots(len(held), 3, figsize=(5, 1.65 * len(held)))
+    for row, (name, table) in zip(axes, held.items()):
+        spot_maps(row, table)
+        row[0].set_ylabel(plots.label(name), fontsize=9)
+    for ax, spot in zip(axes[0], SPOTS):
+        ax.set_title(spot)
+    plots.sign(fig, "cifar10", recorded=recorded["settings"]["provenance"])
+
+# %% mystnb={"figure": {"name": "fig-recorded-probes", "caption": "CIFAR-10, recorded: ten-shot accuracy of single positions."}, "image": {"alt": "Recorded on CIFAR-10. Left: line plot of mean ten-shot accuracy of single positions against relative depth. Right: heat maps of accuracy at each position of the last block, one per network."}} tags=["hide-input"]
+if recorded:
+    held = recorded["maps"]
+    fig, axes = plt.subplots(
+        1,
+        1 + len(held),
+        figsize=(4 + 2.5 * len(held), 3),
+        width_ratios=[1.5] + [1] * len(held),
+    )
+    token_probes(axes, recorded["layers"], held)
+    plots.sign(fig, "cifar10", recorded=recorded["settings"]["provenance"])
+
+# %%
+claims.chapter("07", "cifar10")
+
+# %% [markdown]
+# ## What it means
+#
+# **Do tokens keep their place?** Smaller of two margins, own patch most similar: {claim}`R21-19` on Scenes, {claim}`R21-19 @ cifar10` on CIFAR-10.
+# **Edges alike?** {claim}`R21-20`, {claim}`R21-20 @ cifar10`. **Does the head decide?** Share of tokens in their place, class token minus average
+# pooling: {claim}`R21-21`, {claim}`R21-21 @ cifar10`. The two ViTs differ in nothing but the head.
+#
+# **Can one token classify?** Accuracy of single tokens, average pooling over class token: {claim}`R21-22`, {claim}`R21-22 @ cifar10`. The rule's threshold comes
+# from a thousand classes. With ten, chance is a tenth, and no ratio can pass ten. **Are pooled tokens interchangeable?** Larger of two gaps in points:
+# {claim}`R21-23`, {claim}`R21-23 @ cifar10`. A range over many tokens contains the noise of each; with these few test images it can
+# hardly be below the rule's threshold.
+#
+# {numref}`fig-object` adds what photographs cannot say. Bars above chance off the object mean that attention has carried the answer
+# away from where it came from.
+#
+# ## What this tier cannot decide
+#
+# The ResNet's last map has sixteen positions, four of them interior. Shares move in quarters, and patches are larger than the ViT's.
+# CKA with pixels is linear: a token may know its patch in a way that no linear map of pixels shows.
+#
+# ## Exercises
+#
+# :::{exercise} Warm-up: chance
+# :label: ex-chance-place
+# A layer has 64 positions and its tokens know nothing of their place. What is the expected share of positions whose most similar patch is
+# their own? And with 16 positions?
+# :::
+#
+# :::{solution} ex-chance-place
+# :class: dropdown
+# One in 64, and one in 16.
+# :::
+#
+# :::{exercise} Code: other images
+# :label: ex-place-null
+# Write the null control: shift the images by one within each batch before the patches are cut, so that tokens and patches come from
+# different images. What are the entries of $T$ then?
+# :::
+#
+# ::::{solution} ex-place-null
+# :class: dropdown
+# ```python
+# from seelike.cka import cka
+#
+# x, _ = next(iter(images))
+# with capture.capture(cast["vit_cls-0"], ["blocks.7"]) as found:
+#     cast["vit_cls-0"](x)
+# token = capture.patches(found["blocks.7"])[:, 27]
+# patch = x[:, :, 24:32, 24:32]
+# print(cka(token, patch), cka(token, patch.roll(1, 0)))
+# ```
+#
+# Near zero, of either sign: the estimator is unbiased.
+# ::::
+#
+# :::{exercise} Open: registers
+# :label: ex-registers
+# Give the ViT four register tokens and train it with average pooling. Do the patches keep their place better?
+# :::

@@ -1,0 +1,115 @@
+"""How far attention looks: distances, the mass on prefix tokens, and what the heads of a block resemble.
+
+Attention maps are reduced inside the hook: images x heads x n x n never sits in memory. Measures come back as one
+mean per batch, (batches, ...), which `claims.bootstrap` resamples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import combinations
+from math import isqrt
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from seelike.capture import attention, capture, flat
+from seelike.cka import CKA, gram
+
+
+@lru_cache(8)
+def _grid_distances(side: int) -> Float[Tensor, "n n"]:
+    place = torch.stack(torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij"), -1).view(-1, 2).float()
+    return torch.cdist(place, place)
+
+
+def grid_side(n: int, prefix: int | None = None) -> tuple[int, int]:
+    """Side of the square grid among n tokens and the number of tokens before it (`prefix=None`: what is left over)."""
+    side = isqrt(n if prefix is None else n - prefix)
+    if prefix is not None and side**2 != n - prefix:
+        raise ValueError(f"{n} tokens with a prefix of {prefix} make no square grid: distances need a side x side grid of patches.")
+    return side, n - side**2
+
+
+def mean_distance(
+    weights: Float[Tensor, "b heads n n"], patch: int, *, prefix: int | None = None, renormalise: bool = True
+) -> Float[Tensor, "b heads"]:
+    """Distance in pixels between a query patch and the patches it attends to, averaged over queries (Raghu et al. 2021, Sec. 4).
+
+    weights: rows sum to 1 over keys. patch: side of a patch in pixels. prefix: tokens before the grid (default: those
+    that do not fit a square), left out as queries and as keys. renormalise: make the remaining weights sum to 1 again;
+    without it, attention to the class token counts as distance 0.
+    """
+    side, first = grid_side(weights.shape[-1], prefix)
+    inner = weights[..., first:, first:].float()
+    distance = _grid_distances(side).to(inner.device) * patch
+    per_query = (inner * distance).sum(-1)
+    if renormalise:
+        per_query = per_query / inner.sum(-1).clamp_min(1e-12)
+    return per_query.mean(-1)
+
+
+def uniform_distance(side: int, patch: int) -> float:
+    """Mean distance in pixels when every patch attends to all patches alike, itself included: the fully global line."""
+    return float(_grid_distances(side).mean()) * patch
+
+
+def prefix_mass(weights: Float[Tensor, "b heads n n"], *, prefix: int | None = None) -> Float[Tensor, "b heads"]:
+    """Share of the patches' attention that goes to the tokens before the grid (class token, registers)."""
+    first = grid_side(weights.shape[-1], prefix)[1]
+    return weights[..., first:, :first].sum(-1).mean(-1)
+
+
+@torch.no_grad()
+def head_distances(
+    model: nn.Module, loader: Iterable[Any], patch: int, *, prefix: int | None = None, renormalise: bool = True
+) -> Float[np.ndarray, "batches blocks heads"]:
+    """Mean attention distance of every head in pixels, one value per batch; ValueError for a network without attention."""
+
+    def reduce(weights: Tensor) -> Tensor:
+        return mean_distance(weights, patch, prefix=prefix, renormalise=renormalise).mean(0)
+
+    rows = []
+    with attention(model, reduce=reduce) as found:
+        for batch in loader:
+            model(batch[0])
+            rows.append(torch.stack(list(found.values())))
+    return torch.stack(rows).double().cpu().numpy()
+
+
+def subsets(distances: Float[np.ndarray, " heads"]) -> list[tuple[int, ...]]:
+    """Subsets of a block's heads, to go from local to global: all of them for up to 4 heads, else runs of half of the sorted heads."""
+    heads = len(distances)
+    if heads <= 4:
+        return [chosen for size in range(1, heads + 1) for chosen in combinations(range(heads), size)]
+    order = np.argsort(distances).tolist()
+    return [tuple(order[i : i + heads // 2]) for i in range(heads - heads // 2 + 1)]
+
+
+@torch.no_grad()
+def head_subsets(vit: nn.Module, other: nn.Module, loader: Iterable[Any], units: Sequence[str], chosen: Sequence[tuple[int, ...]]) -> CKA:
+    """CKA of subsets of the first block's heads (outputs concatenated, before the projection) with units of another network.
+
+    chosen: tuples of heads. Labels are `heads/0+2` and the units' names. Concatenation adds Gram matrices, so that one Gram
+    matrix per head serves all subsets (Raghu et al. 2021, Fig. 5).
+    """
+    block = next((m for m in vit.modules() if hasattr(m, "fused_attn") and hasattr(m, "num_heads")), None)
+    if block is None:
+        raise ValueError(f"{type(vit).__name__} has no attention heads: expected a transformer of timm.")
+    name = next(n for n, m in vit.named_modules() if m is block)
+    heads = int(getattr(block, "num_heads"))  # noqa: B009
+    labels = ["heads/" + "+".join(map(str, s)) for s in chosen]
+    total = CKA([*labels, *units])
+    with capture(vit, [f"{name}.proj:in"]) as inner, capture(other, units, reduce=lambda h: gram(flat(h))) as grams:
+        for batch in loader:
+            vit(batch[0])
+            other(batch[0])
+            parts = inner[f"{name}.proj:in"].unflatten(-1, (heads, -1))
+            own = [gram(parts[..., i, :]) for i in range(heads)]
+            summed = {label: torch.stack([own[i] for i in s]).sum(0) for label, s in zip(labels, chosen, strict=True)}
+            total.update(summed | grams)
+    return total

@@ -1,0 +1,97 @@
+"""Effective receptive fields: which pixels a position of a layer depends on (Luo et al. 2016; Raghu et al. 2021, Sec. 4).
+
+The paper averages the gradient's absolute value over channels. The gradient of the *sum* of channels is not that, and
+after a LayerNorm it is nothing at all: there the sum is a constant. Random signs per channel give an unbiased estimate of
+the squared gradient summed over channels, whatever follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import isqrt
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from seelike.capture import capture, resolve
+
+
+def centre(x: Float[Tensor, "b ..."]) -> Float[Tensor, "b c"]:
+    """The vector at the middle of a token grid (b, n, c) or a feature map (b, c, h, w): row and column side // 2."""
+    if x.ndim == 4:
+        return x[:, :, x.shape[2] // 2, x.shape[3] // 2]
+    if x.ndim != 3:
+        raise ValueError(f"Expected tokens (b, n, c) or a feature map (b, c, h, w), got shape {tuple(x.shape)}.")
+    side = isqrt(x.shape[1])
+    return x[:, x.shape[1] - side**2 + side * (side // 2) + side // 2]
+
+
+def effective_receptive_field(
+    model: nn.Module, layers: Sequence[str], loader: Iterable[Any], *, probes: int = 2, seed: int = 0
+) -> dict[str, Float[np.ndarray, "batches h w"]]:
+    """Root mean square gradient of each layer's centre position with respect to every pixel, one map per batch.
+
+    layers: taps of `capture` (`blocks.3.attn`, `blocks.3.norm2:in`). probes: random-sign vectors per layer.
+    The network runs in eval mode and is put back; its weights get no gradients.
+    """
+    taps = resolve(model, layers)
+    signs = torch.Generator().manual_seed(seed)
+    maps: dict[str, list[Tensor]] = {tap: [] for tap in taps}
+    modes = [(module, module.training) for module in model.modules()]
+    needed = [(p, p.requires_grad) for p in model.parameters()]
+    try:
+        model.eval().requires_grad_(False)
+        for batch in loader:
+            for tap, field in _fields(model, taps, batch[0], probes, signs).items():
+                maps[tap].append(field)
+    finally:
+        for module, training in modes:
+            module.training = training
+        for p, needs in needed:
+            p.requires_grad_(needs)
+    return {tap: torch.stack(fields).double().cpu().numpy() for tap, fields in maps.items()}
+
+
+def _fields(model: nn.Module, taps: Sequence[str], x: Tensor, probes: int, signs: torch.Generator) -> dict[str, Tensor]:
+    x = x.detach().clone().requires_grad_()
+    with torch.enable_grad(), capture(model, taps, reduce=lambda h: centre(h).clone()) as found:
+        model(x)
+    fields = {}
+    for tap, h in found.items():
+        squares = torch.zeros_like(x)
+        for _ in range(probes):
+            sign = torch.randint(0, 2, h.shape, generator=signs).to(h) * 2 - 1
+            squares += torch.autograd.grad((h * sign).sum(), x, retain_graph=True)[0].square()
+        fields[tap] = (squares / probes).sum(1).sqrt().mean(0)  # over colours, then images
+    return fields
+
+
+def radius(field: Float[np.ndarray, "*batch h w"], share: float = 0.5) -> Float[np.ndarray, "*batch"]:
+    """Radius in pixels, around the centre of its mass, that holds a share of a field's mass; NaN where there is none."""
+    h, w = field.shape[-2:]
+    rows, columns = np.mgrid[:h, :w]
+    mass = field.reshape(*field.shape[:-2], -1)
+    total = mass.sum(-1, keepdims=True)
+    mass = np.divide(mass, total, out=np.full_like(mass, np.nan), where=total > 0)
+    y, x = (mass @ rows.ravel())[..., None], (mass @ columns.ravel())[..., None]
+    distance = np.hypot(rows.ravel() - y, columns.ravel() - x)
+    order = np.argsort(distance, -1)
+    reached = np.cumsum(np.take_along_axis(mass, order, -1), -1)
+    first = np.argmax(reached >= share, -1)[..., None]
+    result: np.ndarray = np.take_along_axis(np.take_along_axis(distance, order, -1), first, -1)[..., 0]
+    return np.where(total[..., 0] > 0, result, np.nan)
+
+
+def uniform_radius(side: int, share: float = 0.5) -> float:
+    """The radius of a field that is the same at every pixel of a square image: fully global."""
+    return float(radius(np.ones((side, side)), share))
+
+
+def centre_share(field: Float[np.ndarray, "*batch h w"], grid: int) -> Float[np.ndarray, "*batch"]:
+    """Share of the mass in the patch of the centre position, for a grid x grid of patches."""
+    patch = field.shape[-1] // grid
+    own = slice(grid // 2 * patch, (grid // 2 + 1) * patch)
+    return np.asarray(field[..., own, own].sum((-2, -1)) / field.sum((-2, -1)))

@@ -1,0 +1,91 @@
+"""Attention distance against closed forms, and what the heads of a block resemble."""
+
+import numpy as np
+import pytest
+import torch
+
+from seelike import attention, capture, data, models
+from seelike.cka import cka
+
+
+def grid(side):
+    return torch.tensor([(r, c) for r in range(side) for c in range(side)]).float()
+
+
+@pytest.mark.parametrize("prefix", [0, 1, 5])
+def test_uniform_attention_has_the_closed_form(prefix):
+    n = 49 + prefix
+    found = attention.mean_distance(torch.full((2, 3, n, n), 1 / n), 16, prefix=prefix)
+    expected = torch.cdist(grid(7), grid(7)).mean().item() * 16
+    torch.testing.assert_close(found, torch.full((2, 3), expected))
+    assert attention.uniform_distance(7, 16) == pytest.approx(expected)
+
+
+def test_the_reference_lines_of_the_paper():
+    assert attention.uniform_distance(14, 16) == pytest.approx(116.5, abs=0.1)
+    assert attention.uniform_distance(7, 32) == pytest.approx(115.5, abs=0.1)
+
+
+def test_a_head_on_its_own_patch_and_one_on_its_neighbour():
+    side, n = 4, 16
+    here = torch.eye(n).expand(1, 1, n, n)
+    assert attention.mean_distance(here, 8).item() == 0
+    right = torch.zeros(n, n)
+    for i in range(n):
+        right[i, i + 1 if i % side < side - 1 else i - 1] = 1
+    assert attention.mean_distance(right[None, None], 8).item() == pytest.approx(8)
+
+
+def test_the_class_token_counts_only_without_renormalising():
+    weights = torch.full((1, 1, 17, 17), 1 / 17)
+    weights[..., 1:, 0] = 0.5
+    weights[..., 1:, 1:] = 0.5 / 16
+    uniform = attention.uniform_distance(4, 8)
+    assert attention.mean_distance(weights, 8).item() == pytest.approx(uniform, rel=1e-5)
+    assert attention.mean_distance(weights, 8, renormalise=False).item() == pytest.approx(uniform / 2, rel=1e-5)
+    assert attention.prefix_mass(weights).item() == pytest.approx(0.5)
+
+
+def test_no_square_grid_is_a_sentence():
+    with pytest.raises(ValueError, match="12 tokens with a prefix of 1 make no square grid"):
+        attention.mean_distance(torch.rand(1, 1, 12, 12), 8, prefix=1)
+
+
+def test_a_network_without_attention_is_a_sentence():
+    images = data.load("scenes", "test", 4)
+    with pytest.raises(ValueError, match="ResNet has no attention to capture"):
+        attention.head_distances(models.create("resnet"), images, 8)
+    with pytest.raises(ValueError, match="ResNet has no attention heads"):
+        attention.head_subsets(models.create("resnet"), models.create("resnet"), images, ["layer1.0"], [(0,)])
+
+
+def test_head_distances_are_means_over_each_batch():
+    model = models.create("vit_cls", seed=0).eval()
+    images = data.Images(*(getattr(data.load("scenes", "test", 10), k) for k in ("pixels", "labels", "classes")), batch_size=5)
+    found = attention.head_distances(model, images, 8)
+    assert found.shape == (2, 8, 3)
+    x = images.images[5:]
+    with torch.no_grad(), capture.attention(model) as maps:
+        model(x)
+    by_hand = attention.mean_distance(list(maps.values())[2], 8).mean(0)
+    np.testing.assert_allclose(found[1, 2], by_hand.numpy(), rtol=1e-5)
+
+
+def test_subsets():
+    assert len(attention.subsets(np.ones(3))) == 7
+    runs = attention.subsets(np.arange(12.0)[::-1])
+    assert len(runs) == 7 and runs[0] == (11, 10, 9, 8, 7, 6)
+
+
+def test_gram_matrices_of_heads_add_up_to_their_concatenation():
+    vit, resnet = models.create("vit_cls", seed=0).eval(), models.create("resnet", seed=0).eval()
+    images = data.load("scenes", "test", 40)
+    chosen = [(0,), (0, 2)]
+    found = attention.head_subsets(vit, resnet, images, ["layer1.0"], chosen).compute()
+    tap = "blocks.0.attn.proj:in"
+    with torch.no_grad(), capture.capture(vit, [tap]) as heads, capture.capture(resnet, ["layer1.0"]) as unit:
+        vit(images.images)
+        resnet(images.images)
+    for label, columns in (("heads/0", slice(0, 32)), ("heads/0+2", [*range(32), *range(64, 96)])):
+        expected = cka(heads[tap][..., columns], unit["layer1.0"]).item()
+        assert found.loc[label, "layer1.0"] == pytest.approx(expected, abs=1e-6)

@@ -1,0 +1,80 @@
+"""Receptive fields against theory: extent of a convolution stack, fields of known shape, what LayerNorm hides."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from seelike import data, models
+from seelike import receptive_field as erf
+
+
+def images(n=4, size=32):
+    return [(torch.randn(n, 3, size, size), torch.zeros(n))]
+
+
+@pytest.mark.parametrize("depth", [1, 3, 6])
+def test_a_stack_of_3x3_convolutions_reaches_its_theoretical_extent(depth):
+    stack = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), *(nn.Conv2d(8, 8, 3, padding=1) for _ in range(depth - 1)))
+    field = erf.effective_receptive_field(stack, [str(depth - 1)], images())[str(depth - 1)][0]
+    rows, columns = np.nonzero(field)
+    assert (rows.min(), rows.max()) == (columns.min(), columns.max()) == (16 - depth, 16 + depth)
+
+
+def test_random_signs_estimate_the_summed_squared_jacobian():
+    layer = nn.Conv2d(3, 4, 5, padding=2)
+    batch = images(2)
+    found = erf.effective_receptive_field(nn.Sequential(layer), ["0"], batch, probes=2000)["0"][0]
+    patch = layer.weight.detach().square().sum((0, 1)).sqrt().flip(0, 1).flip(0, 1)
+    np.testing.assert_allclose(found[14:19, 14:19], patch.numpy(), rtol=0.1)
+
+
+def test_random_signs_see_through_a_layer_norm_and_equal_signs_do_not():
+    model = models.create("vit_cls", seed=0)
+    x = torch.randn(2, 3, 64, 64, requires_grad=True)
+    middle = erf.centre(model.forward_features(x))
+    blind = torch.autograd.grad(middle.sum(), x)[0].abs().max()
+    seen = erf.effective_receptive_field(model, ["norm"], [(x.detach(), None)])["norm"]
+    assert blind < 1e-5 < seen.max()
+
+
+def test_a_network_is_left_as_it_was():
+    model = models.create("vit_cls", seed=0).train()
+    model.head.weight.requires_grad_(False)
+    erf.effective_receptive_field(model, ["blocks.0"], images(size=64))
+    assert model.training and not model.head.weight.requires_grad and model.cls_token.requires_grad
+    assert model.cls_token.grad is None
+
+
+def test_an_in_place_sum_does_not_leak_into_the_branch():
+    model = models.load("resnet")
+    few = data.Images(*(getattr(data.load("scenes", "test", 4), k) for k in ("pixels", "labels", "classes")))
+    found = erf.effective_receptive_field(model, ["layer1.0.bn2", "layer1.0"], few, probes=8)
+    own = slice(31, 35)
+    share = {k: f[0, own, own].sum() / f[0].sum() for k, f in found.items()}
+    assert share["layer1.0"] > 1.1 * share["layer1.0.bn2"]
+
+
+def test_radius_of_known_fields():
+    rows, columns = np.mgrid[:201, :201] - 100
+    disc = (np.hypot(rows, columns) <= 80).astype(float)
+    assert erf.radius(disc) == pytest.approx(80 / 2**0.5, abs=0.7)
+    gaussian = np.exp(-(rows**2 + columns**2) / (2 * 15**2))
+    assert erf.radius(gaussian) == pytest.approx(15 * np.sqrt(2 * np.log(2)), abs=0.7)
+    assert erf.radius(np.roll(gaussian, 40, 0)) == pytest.approx(erf.radius(gaussian), abs=0.1)
+    assert erf.radius(np.stack([disc, gaussian])).shape == (2,)
+    assert np.isnan(erf.radius(np.zeros((5, 5))))
+    assert erf.uniform_radius(200) == pytest.approx(200 / np.sqrt(2 * np.pi), rel=0.01)
+
+
+def test_share_of_the_own_patch():
+    assert erf.centre_share(np.ones((64, 64)), 8) == pytest.approx(1 / 64)
+    field = np.zeros((2, 64, 64))
+    field[:, 32:40, 32:40] = 1
+    np.testing.assert_allclose(erf.centre_share(field, 8), 1)
+
+
+def test_centre_of_odd_shapes_is_a_sentence():
+    with pytest.raises(ValueError, match="Expected tokens"):
+        erf.centre(torch.zeros(2, 3))
+    assert erf.centre(torch.arange(10.0).view(1, 10, 1)).item() == 5  # a 3 x 3 grid behind one prefix token
