@@ -1,0 +1,185 @@
+"""Errors compared between observers: do two of them fail on the same images, and in the same way?
+
+- Error consistency is Cohen's kappa of being right (Geirhos et al. 2020): agreement beyond what the accuracies alone bring about.
+- Class-wise and inter-class divergence compare where the errors fall (Tuli et al. 2021): the Jensen-Shannon distance, natural
+  logarithm, between the distributions of errors over true classes, or over pairs of true class and answer.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool
+from scipy.spatial.distance import jensenshannon
+
+COLUMNS = {"subj": "observer", "imagename": "image", "category": "truth", "object_response": "response"}
+CUES = r"([a-z]+)\d*-([a-z]+)\d*\."
+
+
+def read_decisions(folder: Path | str) -> pd.DataFrame:
+    """All decisions in a folder of CSV files as one tidy table: observer, image, truth, response.
+
+    Files have the columns subj, imagename, category and object_response, in any case (Geirhos et al. 2019). Images are
+    keyed by what follows the last underscore of their name, for human trials carry a prefix. Answers outside the classes
+    ("na") are kept as they are. Repeated trials (the first counts) and missing ones are named in a warning.
+    """
+    files = sorted(Path(folder).glob("*.csv"))
+    if not files:
+        raise FileNotFoundError(f"{folder} has no CSV files: name a folder of decisions, one file per observer.")
+    rows = pd.concat([_read(file) for file in files], ignore_index=True)
+    rows["image"] = rows["image"].str.rpartition("_")[2]
+    repeated = rows.duplicated(["observer", "image"])
+    _warn("trials were repeated and only the first of each counts", rows[repeated])
+    rows = rows[~repeated]
+    seen = pd.MultiIndex.from_frame(rows[["observer", "image"]])
+    every = pd.MultiIndex.from_product([rows["observer"].unique(), rows["image"].unique()], names=["observer", "image"])
+    _warn("trials are missing", every.difference(seen).to_frame(index=False))
+    return rows.sort_values(["observer", "image"], ignore_index=True)
+
+
+def _read(file: Path) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(file, keep_default_na=False, dtype=str)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file} is not a readable CSV file ({error}): copy it again.") from error
+    table.columns = table.columns.str.strip().str.lower()
+    if absent := [name for name in COLUMNS if name not in table]:
+        raise ValueError(f"{file} lacks the column {', '.join(absent)}: expected {', '.join(COLUMNS)}.")
+    return table[list(COLUMNS)].rename(columns=COLUMNS)
+
+
+def _warn(what: str, rows: pd.DataFrame) -> None:
+    if len(rows):
+        named = ", ".join(f"{row.observer} {row.image}" for row in rows.head(3).itertuples()) + (", ..." if len(rows) > 3 else "")
+        warnings.warn(f"{len(rows)} {what}: {named}", stacklevel=3)
+
+
+def error_consistency(correct_a: Bool[np.ndarray, " n"], correct_b: Bool[np.ndarray, " n"]) -> float:
+    """Cohen's kappa of two observers' right and wrong answers over the same trials; 1 when they always agree."""
+    a, b = np.asarray(correct_a, bool), np.asarray(correct_b, bool)
+    if a.shape != b.shape or a.ndim != 1 or not len(a):
+        raise ValueError(f"Error consistency needs two equally long lists of right and wrong answers, got shapes {a.shape} and {b.shape}.")
+    observed = float((a == b).mean())
+    expected = expected_agreement(float(a.mean()), float(b.mean()))
+    return 1.0 if observed == 1 else (observed - expected) / (1 - expected)
+
+
+def expected_agreement(accuracy_a: float, accuracy_b: float) -> float:
+    """Share of trials on which two independent observers are both right or both wrong."""
+    return accuracy_a * accuracy_b + (1 - accuracy_a) * (1 - accuracy_b)
+
+
+def consistency_bounds(expected: float) -> tuple[float, float]:
+    """Smallest and largest kappa that any two observers with this expected agreement can have (Geirhos et al. 2020, App. A)."""
+    if not 0 <= expected < 1:
+        raise ValueError(f"Expected agreement lies in [0, 1), got {expected}.")
+    low = np.sqrt(2 * expected - 1) if expected >= 0.5 else 0.0
+    high = 1.0 if expected >= 0.5 else 1 - np.sqrt(1 - 2 * expected)
+    return float((low - expected) / (1 - expected)), float((high - expected) / (1 - expected))
+
+
+def confusion(decisions: pd.DataFrame, categories: Sequence[str]) -> pd.DataFrame:
+    """Counts of answers (columns) to true classes (rows), both in the order of `categories`; other answers are left out."""
+    if unknown := sorted(set(decisions["truth"]) - set(categories)):
+        raise ValueError(f"The decisions hold true classes that are not among the categories: {', '.join(unknown)}.")
+    counts = pd.crosstab(decisions["truth"], decisions["response"])
+    return counts.reindex(index=list(categories), columns=list(categories), fill_value=0)
+
+
+def class_errors(counts: pd.DataFrame | np.ndarray) -> np.ndarray:
+    """Distribution of errors over true classes, (classes,)."""
+    return interclass_errors(counts).reshape(len(counts), -1).sum(1)
+
+
+def interclass_errors(counts: pd.DataFrame | np.ndarray) -> np.ndarray:
+    """Distribution of errors over pairs of true class and answer, (classes * classes,); ValueError without errors."""
+    errors = np.array(counts, float)
+    np.fill_diagonal(errors, 0)
+    if not errors.sum():
+        raise ValueError("An observer without errors has no distribution of errors: compare accuracies instead.")
+    return (errors / errors.sum()).ravel()
+
+
+def class_divergence(confusion_a: pd.DataFrame | np.ndarray, confusion_b: pd.DataFrame | np.ndarray) -> float:
+    """Jensen-Shannon distance between two observers' errors over true classes, from 0 (alike) to 0.83."""
+    return float(jensenshannon(class_errors(confusion_a), class_errors(confusion_b)))
+
+
+def interclass_divergence(confusion_a: pd.DataFrame | np.ndarray, confusion_b: pd.DataFrame | np.ndarray) -> float:
+    """Jensen-Shannon distance between two observers' errors over pairs of true class and answer, from 0 (alike) to 0.83."""
+    return float(jensenshannon(interclass_errors(confusion_a), interclass_errors(confusion_b)))
+
+
+def cues(images: pd.Series) -> pd.DataFrame:
+    """Shape and texture that cue-conflict images are named after (`cat3-clock1.png`: a cat made of clocks)."""
+    found = images.str.extract(CUES)
+    if found.isna().any(axis=None):
+        raise ValueError(f"{images[found[0].isna()].iloc[0]} does not name a shape and a texture, as in cat3-clock1.png.")
+    return found.set_axis(["shape", "texture"], axis=1)
+
+
+def shape_bias(response: pd.Series | np.ndarray, shape: pd.Series | np.ndarray, texture: pd.Series | np.ndarray) -> float:
+    """Share of shape among answers that name the shape or the texture; images where both agree are left out. NaN without such answers."""
+    response, shape, texture = (np.asarray(x) for x in (response, shape, texture))
+    conflict = shape != texture
+    by_shape, by_texture = (((response == cue) & conflict).sum() for cue in (shape, texture))
+    return float(by_shape / (by_shape + by_texture)) if by_shape + by_texture else float("nan")
+
+
+def against_humans(decisions: pd.DataFrame, humans: Sequence[str], draws: int = 200, seed: int = 0) -> dict[str, pd.DataFrame]:
+    """Every observer against the humans, on all trials and on resamples of trials and of humans.
+
+    Returns measure -> table of observers (rows) by `all` and the draws (columns). Measures: accuracy; kappa; class and
+    interclass, the mean divergence from single humans (never from oneself); class_average and interclass_average, the
+    divergence from the average human's distribution; shape_bias (NaN where images name no cues).
+    """
+    classes = sorted(decisions["truth"].unique())
+    answers = decisions.pivot(index="image", columns="observer", values="response")
+    truth = decisions.drop_duplicates("image").set_index("image")["truth"].loc[answers.index]
+    if absent := sorted(set(humans) - set(answers)):
+        raise ValueError(f"The decisions hold no observer called {', '.join(absent)}.")
+    code = {name: i for i, name in enumerate(classes)}
+    a = answers.map(lambda x: code.get(x, -1)).to_numpy()
+    t = truth.map(code).to_numpy()
+    images = truth.index.to_series()
+    named = images.str.extract(CUES).notna().all(axis=None)
+    texture = cues(images)["texture"].map(code).to_numpy() if named else None
+    who = np.array([answers.columns.get_loc(h) for h in humans])
+    rng = np.random.default_rng(seed)
+    picks = [(np.arange(len(t)), who)] + [(rng.integers(0, len(t), len(t)), rng.choice(who, len(who))) for _ in range(draws)]
+    found = [_measures(t[i], a[i], h, len(classes), None if texture is None else texture[i]) for i, h in picks]
+    columns = ["all", *range(draws)]
+    return {key: pd.DataFrame([f[key] for f in found], columns=answers.columns, index=columns).T for key in found[0]}
+
+
+def _measures(t: np.ndarray, a: np.ndarray, humans: np.ndarray, classes: int, texture: np.ndarray | None) -> dict[str, np.ndarray]:
+    right = (a == t[:, None]).astype(float)
+    accuracy, observers = right.mean(0), a.shape[1]
+    observed = (right.T @ right + (1 - right).T @ (1 - right))[:, humans] / len(t)
+    expected = np.outer(accuracy, accuracy[humans]) + np.outer(1 - accuracy, 1 - accuracy[humans])
+    other = np.arange(observers)[:, None] != humans
+    counts = np.zeros((observers, classes, classes))
+    image, observer = np.nonzero(a >= 0)
+    np.add.at(counts, (observer, t[image], a[image, observer]), 1)
+    counts[:, np.arange(classes), np.arange(classes)] = 0
+    pairs = counts.reshape(observers, -1) / counts.sum((1, 2))[:, None]
+    rows = pairs.reshape(observers, classes, classes).sum(2)
+
+    def over_humans(values: np.ndarray) -> np.ndarray:
+        return np.asarray(np.nansum(np.where(other, values, 0), 1) / other.sum(1))
+
+    result = {"accuracy": accuracy, "kappa": over_humans((observed - expected) / (1 - expected))}
+    for name, p in (("class", rows), ("interclass", pairs)):
+        result[name] = over_humans(jensenshannon(p[:, None], p[None, humans], axis=2))
+        result[f"{name}_average"] = jensenshannon(p, p[humans].mean(0)[None], axis=1)
+    if texture is not None:
+        conflict = (t != texture)[:, None]
+        by_shape, by_texture = ((a == cue[:, None]) & conflict for cue in (t, texture))
+        result["shape_bias"] = by_shape.sum(0) / np.maximum(by_shape.sum(0) + by_texture.sum(0), 1)
+    else:
+        result["shape_bias"] = np.full(observers, np.nan)
+    return result
