@@ -20,7 +20,7 @@
 #
 # *Reading: 8 minutes. Running: {seconds}`15` on two cores. Before this: {ref}`sec-structure`.*
 #
-# Every claim of {cite:t}`raghu2021` in the ledger, at every tier that was run. The rule was written before the run; the verdict is what the rule says about the
+# Every claim of {cite:t}`raghu2021` and {cite:t}`tuli2021` in the ledger, at every tier that was run; *published* stands for the decisions that the latter published. The rule was written before the run; the verdict is what the rule says about the
 # 95 % interval: *reproduced* if all of it satisfies the rule, *contradicted* if none of it does, *undecided* otherwise. A contradicted claim is a result.
 # It speaks about the networks and images of its tier, not about the paper's own.
 #
@@ -37,7 +37,7 @@ from IPython.display import Markdown
 from seelike import claims, plots
 
 plots.style()
-TIERS = ("scenes", "cifar10", "imagenet")
+TIERS = ("scenes", "cifar10", "imagenet", "published")
 tables = {name: claims.table(name).set_index("id") for name in TIERS}
 run = [t for t in TIERS if (tables[t].verdict != "not run").any()]
 
@@ -121,6 +121,9 @@ plots.sign(fig, f"{' and '.join(run)}, as the chapters recorded them", [0, 1, 2]
 #
 # ## Concordance
 #
+# {cite:t}`tuli2021` compare decisions: {numref}`fig-humans` and {numref}`fig-divergence` recompute them, {numref}`fig-families` and {numref}`fig-bias-training` ask the same of our networks. Their fine-tuning on
+# augmented images is not repeated here.
+#
 # Which figure of {cite:t}`raghu2021` became which of ours, and how they differ.
 #
 # | theirs | ours | deviations, and what they should do |
@@ -145,4 +148,4 @@ plots.sign(fig, f"{' and '.join(run)}, as the chapters recorded them", [0, 1, 2]
 # | Fig. G.1: fine-tuning | {numref}`fig-drift`, {numref}`fig-recorded-drift` | three targets instead of seven, two of them questions about scenes; short, gentle fine-tuning: less drift |
 # | Fig. G.2: between sizes | {numref}`fig-widths` | two widths of equal depth |
 # | Figs H.1, H.2: MLP-Mixer | {numref}`fig-mixer`, {numref}`fig-recorded-mixer` | one size; half as many images as the others on Scenes |
-# | none | {numref}`fig-contact`, {numref}`fig-curves`, {numref}`fig-recall`, {numref}`fig-errors`, {numref}`fig-bias-shape`, {numref}`fig-bias`, {numref}`fig-minibatch`, {numref}`fig-recorded`, {numref}`fig-object`, {numref}`fig-scorecard` | ours only |
+# | none | {numref}`fig-contact`, {numref}`fig-curves`, {numref}`fig-recall`, {numref}`fig-errors`, {numref}`fig-bias-shape`, {numref}`fig-bias`, {numref}`fig-minibatch`, {numref}`fig-recorded`, {numref}`fig-object`, {numref}`fig-kappa-bounds`, {numref}`fig-scorecard` | ours only |

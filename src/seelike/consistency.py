@@ -7,8 +7,10 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,29 @@ from jaxtyping import Bool
 from scipy.spatial.distance import jensenshannon
 
 COLUMNS = {"subj": "observer", "imagename": "image", "category": "truth", "object_response": "response"}
+CHECKSUMS = {  # sha256 of all files of a folder, in the order of their names
+    "cue-conflict": "5da55c64e1387d765044180653db5c6bde74c615f39fdf53355ba0717038ce43",
+    "silhouettes": "bef9bf7674b0edcc40b859cc9d58b0f842289bc0f2de4059b432e86fa9250b07",
+}
 CUES = r"([a-z]+)\d*-([a-z]+)\d*\."
+
+
+def published(kind: str) -> pd.DataFrame | None:
+    """The decisions of humans and networks that Tuli et al. published, or None where they are not at hand.
+
+    kind: cue-conflict or silhouettes. They are looked up in `SEELIKE_MIRROR/tuli2021/<kind>`: copy
+    `error-consistency/raw-data_new/texture-shape_<kind>` of github.com/shikhartuli/cnn_txf_bias (commit 36e95d8) there. A copy that differs
+    from the one that this book was made with is named in a warning.
+    """
+    if kind not in CHECKSUMS:
+        raise ValueError(f"There are published decisions on {' and '.join(CHECKSUMS)}, not on {kind!r}.")
+    folder = Path(os.environ.get("SEELIKE_MIRROR", "")) / "tuli2021" / kind
+    if "SEELIKE_MIRROR" not in os.environ or not folder.is_dir():
+        return None
+    found = sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.csv")))).hexdigest()
+    if found != CHECKSUMS[kind]:
+        warnings.warn(f"{folder} is not the copy that this book was made with (sha256 {found[:12]}…): expect other numbers.", stacklevel=2)
+    return read_decisions(folder)
 
 
 def read_decisions(folder: Path | str) -> pd.DataFrame:
@@ -58,7 +82,7 @@ def _warn(what: str, rows: pd.DataFrame) -> None:
         warnings.warn(f"{len(rows)} {what}: {named}", stacklevel=3)
 
 
-def error_consistency(correct_a: Bool[np.ndarray, " n"], correct_b: Bool[np.ndarray, " n"]) -> float:
+def error_consistency(correct_a: Bool[np.ndarray, " a"], correct_b: Bool[np.ndarray, " b"]) -> float:
     """Cohen's kappa of two observers' right and wrong answers over the same trials; 1 when they always agree."""
     a, b = np.asarray(correct_a, bool), np.asarray(correct_b, bool)
     if a.shape != b.shape or a.ndim != 1 or not len(a):
@@ -170,7 +194,8 @@ def _measures(t: np.ndarray, a: np.ndarray, humans: np.ndarray, classes: int, te
     rows = pairs.reshape(observers, classes, classes).sum(2)
 
     def over_humans(values: np.ndarray) -> np.ndarray:
-        return np.asarray(np.nansum(np.where(other, values, 0), 1) / other.sum(1))
+        total, count = np.nansum(np.where(other, values, 0), 1), other.sum(1)
+        return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
     result = {"accuracy": accuracy, "kappa": over_humans((observed - expected) / (1 - expected))}
     for name, p in (("class", rows), ("interclass", pairs)):

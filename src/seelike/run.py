@@ -170,10 +170,11 @@ def finish(done: nbformat.NotebookNode, seconds: float, parameters: Mapping[str,
 
 
 def publish(tier: str) -> None:
-    """Copy the numbers of this machine's run of a tier into `results/`, where the book finds them."""
-    for path in sorted((BUILT / tier).glob("*.json")):
-        (ROOT / "results" / tier).mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, ROOT / "results" / tier / path.name)
+    """Copy the numbers of this machine's run of a tier, and those about published data, into `results/`, where the book finds them."""
+    for path in sorted(file for part in (tier, "published") for file in (BUILT / part).glob("*.json")):
+        target = ROOT / "results" / path.parent.name
+        target.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target / path.name)
 
 
 def main() -> int:

@@ -1,0 +1,146 @@
+"""Error consistency and divergences against scikit-learn, scipy and the published numbers; reading of untidy decisions."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial.distance import jensenshannon
+from sklearn.metrics import cohen_kappa_score
+
+from seelike import consistency
+
+trials = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60)
+
+
+@given(trials)
+def test_error_consistency_is_cohens_kappa_within_its_bounds(pairs):
+    a, b = (np.array(x) for x in zip(*pairs, strict=True))
+    found = consistency.error_consistency(a, b)
+    if (a == b).all():
+        assert found == 1
+        return
+    assert found == pytest.approx(cohen_kappa_score(a, b, labels=[False, True]))
+    low, high = consistency.consistency_bounds(consistency.expected_agreement(a.mean(), b.mean()))
+    assert low - 1e-9 <= found <= high + 1e-9
+
+
+def test_bounds_are_reached():
+    a = np.array([True] * 8 + [False] * 2)
+    b = np.roll(a, 2)  # errors on other images, as many as can be
+    expected = consistency.expected_agreement(0.8, 0.8)
+    low, _ = consistency.consistency_bounds(expected)
+    assert consistency.error_consistency(a, b) == pytest.approx((0.6 - expected) / (1 - expected)) and low <= -0.25 + 1e-9
+    with pytest.raises(ValueError, match="Expected agreement lies in"):
+        consistency.consistency_bounds(1.5)
+
+
+def test_lists_of_different_length_are_a_sentence():
+    with pytest.raises(ValueError, match="two equally long lists"):
+        consistency.error_consistency(np.array([True]), np.array([True, False]))
+
+
+def decisions(rows):
+    return pd.DataFrame(rows, columns=["observer", "image", "truth", "response"])
+
+
+def test_confusion_and_divergences_by_hand():
+    a = decisions([("a", "1", "cat", "dog"), ("a", "2", "cat", "cat"), ("a", "3", "dog", "cat"), ("a", "4", "dog", "na")])
+    counts = consistency.confusion(a, ["cat", "dog", "owl"])
+    assert counts.to_numpy().tolist() == [[1, 1, 0], [1, 0, 0], [0, 0, 0]]
+    other = np.array([[5, 0, 3], [0, 7, 0], [1, 0, 2]])
+    np.testing.assert_allclose(consistency.class_errors(other), [0.75, 0, 0.25])
+    assert consistency.class_divergence(counts, other) == pytest.approx(jensenshannon([0.5, 0.5, 0], [0.75, 0, 0.25]))
+    assert consistency.interclass_divergence(counts, other) == pytest.approx(np.sqrt(np.log(2)))  # no pair in common
+    assert consistency.interclass_divergence(other, other) == 0
+    with pytest.raises(ValueError, match="without errors"):
+        consistency.class_divergence(counts, np.eye(3))
+    with pytest.raises(ValueError, match="not among the categories: dog"):
+        consistency.confusion(a, ["cat"])
+
+
+def test_shape_bias_leaves_congruent_images_out():
+    shape, texture = np.array(["cat", "cat", "cat", "dog"]), np.array(["dog", "dog", "cat", "cat"])
+    assert consistency.shape_bias(np.array(["cat", "dog", "cat", "dog"]), shape, texture) == pytest.approx(2 / 3)
+    assert np.isnan(consistency.shape_bias(np.array(["owl"] * 4), shape, texture))
+    found = consistency.cues(pd.Series(["airplane1-bicycle2.png", "bear10-bear2.png"]))
+    assert found.to_numpy().tolist() == [["airplane", "bicycle"], ["bear", "bear"]]
+    with pytest.raises(ValueError, match="does not name a shape and a texture"):
+        consistency.cues(pd.Series(["airplane1.png"]))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "a_session_1.csv").write_text(
+        "Subj,Session,trial,rt,Object_Response,CATEGORY,condition,ImageName\n"
+        "a,1,1,0.5,na,cat,0,0001_s5n_0_cat_00_cat1-dog2.png\n"
+        "a,1,2,0.5,dog,dog,0,0002_s5n_0_dog_00_dog1-cat2.png\n"
+        "a,1,3,0.5,cat,dog,0,0003_s5n_0_dog_00_dog1-cat2.png\n"
+    )
+    (tmp_path / "b.csv").write_text(
+        "subj,session,trial,rt,object_response,category,condition,imagename\nb,1,1,NaN,cat,cat,NaN,cat1-dog2.png\n"
+    )
+    return tmp_path
+
+
+def test_untidy_decisions_are_read_and_named(folder):
+    with pytest.warns(UserWarning) as caught:
+        table = consistency.read_decisions(folder)
+    text = " ".join(str(w.message) for w in caught)
+    assert "1 trials were repeated and only the first of each counts: a dog1-cat2.png" in text
+    assert "1 trials are missing: b dog1-cat2.png" in text
+    assert list(table.columns) == ["observer", "image", "truth", "response"]
+    assert table[table.observer == "a"].response.tolist() == ["na", "dog"] and len(table) == 3
+
+
+def test_bad_folders_are_sentences(tmp_path, folder):
+    with pytest.raises(FileNotFoundError, match="has no CSV files"):
+        consistency.read_decisions(folder / "nowhere")
+    (folder / "c.csv").write_text("subj,imagename\n")
+    with pytest.raises(ValueError, match="c.csv lacks the column category, object_response"):
+        consistency.read_decisions(folder)
+    (folder / "c.csv").write_text("")
+    with pytest.raises(ValueError, match="c.csv is not a readable CSV file"):
+        consistency.read_decisions(folder)
+
+
+PUBLISHED = {  # recomputed from the published decisions by other code: accuracy, kappa, class, interclass, to the average, shape bias
+    "ViT-B_32": (0.297, 0.137, 0.191, 0.627, 0.151, 0.553, 0.550),
+    "ViT-B_32_ft": (0.358, 0.156, 0.187, 0.620, 0.147, 0.544, 0.589),
+    "ViT-L_16": (0.370, 0.168, 0.182, 0.626, 0.140, 0.550, 0.547),
+    "resnet50": (0.182, 0.068, 0.227, 0.578, 0.195, 0.460, 0.214),
+    "resnet50_ft": (0.177, 0.030, 0.245, 0.638, 0.216, 0.568, 0.280),
+    "vgg16-bn": (0.145, 0.042, 0.240, 0.553, 0.210, 0.414, 0.115),
+    "resnet50-trained-on-SIN": (0.524, 0.195, 0.192, 0.552, 0.154, 0.442, 0.814),
+}
+MEASURES = ("accuracy", "kappa", "class", "interclass", "class_average", "interclass_average", "shape_bias")
+
+
+def test_the_published_decisions_give_the_published_numbers(mirror):
+    table = consistency.read_decisions(mirror / "tuli2021" / "cue-conflict")
+    humans = sorted(o for o in table.observer.unique() if o.startswith("subject"))
+    found = consistency.against_humans(table, humans, draws=1)
+    for observer, numbers in PUBLISHED.items():
+        assert tuple(round(float(found[m].loc[observer, "all"]), 3) for m in MEASURES) == numbers, observer
+    assert found["kappa"].loc[humans, "all"].mean() == pytest.approx(0.331, abs=5e-4)
+
+
+def test_the_fast_table_equals_the_single_measures():
+    rng = np.random.default_rng(0)
+    classes = ["cat", "dog", "owl"]
+    rows = [(o, f"{c}{i}-dog1.png", c, rng.choice(classes)) for o in "abc" for c in classes for i in range(9)]
+    table = decisions(rows)
+    found = consistency.against_humans(table, ["a", "b"], draws=3)
+    right = {o: (g.truth == g.response).to_numpy() for o, g in table.groupby("observer")}
+    counts = {o: consistency.confusion(g, classes) for o, g in table.groupby("observer")}
+    for o in "abc":
+        others = [h for h in "ab" if h != o]
+        for measure, f, held in (
+            ("kappa", consistency.error_consistency, right),
+            ("class", consistency.class_divergence, counts),
+            ("interclass", consistency.interclass_divergence, counts),
+        ):
+            assert found[measure].loc[o, "all"] == pytest.approx(np.mean([f(held[o], held[h]) for h in others]))
+    assert found["kappa"].shape == (3, 4) and not np.allclose(found["accuracy"]["all"], found["accuracy"][0])
+    with pytest.raises(ValueError, match="no observer called z"):
+        consistency.against_humans(table, ["z"])
