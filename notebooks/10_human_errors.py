@@ -213,7 +213,8 @@ for card in models.cards(own):
         label = plots.label(name) if name.endswith("-0") else None
         ax.plot(x, y, color=plots.colour(name), lw=1.4, label=label)
 ax.set(xlabel="thousand images seen", ylabel="shape bias", ylim=(0, 1))
-ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+if ax.lines:
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
 plots.sign(fig, own)
 
 # %% [markdown]

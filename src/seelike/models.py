@@ -25,6 +25,7 @@ from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import nn
 
+from seelike import hybrids
 from seelike.graph import zoo
 
 GEOMETRY = {"smoke": (64, 8), "scenes": (64, 8), "cifar10": (32, 4)}  # image side and patch side, pixels
@@ -124,7 +125,7 @@ def transform(name: str, tier: str = "imagenet") -> Callable[[Image.Image], torc
 
 
 def create(name: str, tier: str = "scenes", *, seed: int | None = None, **options: Any) -> nn.Module:
-    """An untrained network by our name (`OURS`), any timm name, or a network from a local checkpoint.
+    """An untrained network by our name (`OURS`, `hybrids.CMTS`, `hybrids.MVITS`), any timm name, or a local checkpoint.
 
     tier: sets image and patch size of our own networks; timm names ignore it.
     seed: makes the initial weights reproducible.
@@ -140,6 +141,10 @@ def create(name: str, tier: str = "scenes", *, seed: int | None = None, **option
             if tier not in GEOMETRY:
                 raise ValueError(f"Tier {tier!r} has no networks of ours (it has {', '.join(GEOMETRY)}): use a timm name.")
             return OURS[name](tier, **options)
+        if name in hybrids.CMTS:
+            return hybrids.CMT(**hybrids.CMTS[name] | options)
+        if name in hybrids.MVITS:
+            return hybrids.MViT(**hybrids.MVITS[name] | options)
         if timm.is_model(name):
             return timm.create_model(name, **options)
     raise ValueError(f"No network is called {name!r}: expected one of {', '.join(OURS)}, or a name from timm.list_models().")
