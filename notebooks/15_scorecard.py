@@ -20,7 +20,7 @@
 #
 # *Reading: 8 minutes. Running: {seconds}`15` on two cores. Before this: {ref}`sec-structure`.*
 #
-# Every claim of {cite:t}`raghu2021` and {cite:t}`tuli2021` in the ledger, at every tier that was run; *published* stands for the decisions that the latter published. The rule was written before the run; the verdict is what the rule says about the
+# Every claim of {cite:t}`raghu2021`, {cite:t}`tuli2021` and {cite:t}`zhai2022` in the ledger, at every tier that was run; *published* stands for numbers that the latter two published. The rule was written before the run; the verdict is what the rule says about the
 # 95 % interval: *reproduced* if all of it satisfies the rule, *contradicted* if none of it does, *undecided* otherwise. A contradicted claim is a result.
 # It speaks about the networks and images of its tier, not about the paper's own.
 #
@@ -122,7 +122,8 @@ plots.sign(fig, f"{' and '.join(run)}, as the chapters recorded them", [0, 1, 2]
 # ## Concordance
 #
 # {cite:t}`tuli2021` compare decisions: {numref}`fig-humans` and {numref}`fig-divergence` recompute them, {numref}`fig-families` and {numref}`fig-bias-training` ask the same of our networks. Their fine-tuning on
-# augmented images is not repeated here.
+# augmented images is not repeated here. {cite:t}`zhai2022` fit their frontier: {numref}`fig-frontier` fits it again, {numref}`fig-holdout` hides the largest models,
+# {numref}`fig-data-limit` shows single models; no grid of our own.
 #
 # Which figure of {cite:t}`raghu2021` became which of ours, and how they differ.
 #

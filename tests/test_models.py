@@ -7,7 +7,7 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from seelike import data, models, train
+from seelike import models, train
 
 
 @pytest.mark.parametrize("tier", ["scenes", "cifar10"])

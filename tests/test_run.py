@@ -111,9 +111,9 @@ def test_every_source_reads_as_a_notebook_with_stable_ids():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chapter", [f"{i:02d}" for i in range(2, 11)])
+@pytest.mark.parametrize("chapter", ["03", "05", "07", "09"])
 def test_chapters_run_at_the_smoke_tier(chapter, tmp_path):
-    """On random networks: the code of a chapter does not depend on what training found."""
-    extra = {"02": {}, "05": {"n_images": 32}, "10": {"draws": 20}}.get(chapter, {"n_images": 256})
+    """On random networks: the code of a chapter does not depend on what training found. `make book` runs all of them."""
+    extra = {"n_images": 32 if chapter == "05" else 256}
     page = run.run(chapter, {"tier": "smoke"} | extra, out=tmp_path)
     assert page.parent == tmp_path and run.gate(nbformat.read(page, 4)) == []

@@ -109,6 +109,13 @@ def test_augmentation_shifts_and_mirrors():
     assert len({tuple(o.flatten().tolist()) for o in out[:, 0]}) > 30
 
 
+def test_cutout_greys_one_square_inside_every_image():
+    x = torch.zeros(32, 3, 16, 16, dtype=torch.uint8)
+    out = train.cut_out(x, 5, seed=0)
+    assert torch.equal(out, train.cut_out(x, 5, seed=0)) and not x.any()
+    assert ((out == 128).sum((1, 2, 3)) == 3 * 25).all() and len({tuple(o.flatten().tolist()) for o in out}) > 20
+
+
 def test_unknown_recipes_name_the_known():
     with pytest.raises(ValueError, match="no recipe for 'vit' at tier 'scenes'"):
         recipes.recipe("vit", "scenes")

@@ -27,6 +27,7 @@ class Recipe:
     target: what to answer (`data.TARGETS`); None is the tier's own classes.
     start: go on from the weights of this network of the same tier and seed, with a new head.
     bf16: multiply in bfloat16, which pays for convolutions on many CPUs.
+    cutout: side in pixels of a grey square that is put on every training image. smoothing: of labels.
     """
 
     architecture: str
@@ -42,6 +43,8 @@ class Recipe:
     target: str | None = None
     start: str | None = None
     bf16: bool = False
+    cutout: int = 0
+    smoothing: float = 0.0
 
     @property
     def steps(self) -> int:
@@ -95,7 +98,8 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         "vit_cls": Recipe("vit_cls", 800_000, warmup=0.078125),
         "vit_gap": Recipe("vit_gap", 800_000, warmup=0.078125),
         "mixer": Recipe("mixer", 300_000),
-        "resnet": Recipe("resnet", 1_200_000, {"width": 24}, muon=0.02, bf16=True),
+        "resnet_first": Recipe("resnet", 1_200_000, {"width": 24}, muon=0.02, bf16=True),
+        "resnet": Recipe("resnet", 800_000, {"width": 24}, muon=0.02, bf16=True, start="resnet_first", cutout=8, smoothing=0.1),
         **_fine_tuned("cifar10", 16_000),
     },
 }

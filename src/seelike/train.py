@@ -61,6 +61,8 @@ def batches(tier: str, recipe: Recipe, seed: int) -> Batches:
         pixels = images.pixels[rows]
         if tier == "cifar10" and recipe.target is None:
             pixels = crop_and_mirror(pixels, seed=1_000_003 * seed + step)
+        if recipe.cutout:
+            pixels = cut_out(pixels, recipe.cutout, seed=1_000_003 * seed + step)
         return pixels, images.labels[rows]
 
     return augment
@@ -87,6 +89,15 @@ def crop_and_mirror(x: UInt8[Tensor, "b 3 h w"], seed: int, margin: int = 4) -> 
     row, column = torch.randint(0, 2 * margin + 1, (2, n), generator=g)
     crops = windows[torch.arange(n), :, row, column]
     return torch.where((torch.rand(n, generator=g) < 0.5)[:, None, None, None], crops.flip(3), crops)
+
+
+def cut_out(x: UInt8[Tensor, "b 3 h w"], side: int, seed: int) -> UInt8[Tensor, "b 3 h w"]:
+    """A grey square of `side` pixels anywhere inside every image (DeVries & Taylor 2017)."""
+    g = torch.Generator().manual_seed(seed)
+    corner = torch.randint(0, x.shape[-1] - side + 1, (2, len(x), 1), generator=g)
+    place = torch.arange(x.shape[-1])
+    rows, columns = ((place >= c) & (place < c + side) for c in corner)
+    return x.masked_fill((rows[:, :, None] & columns[:, None])[:, None], 128)
 
 
 @torch.no_grad()
@@ -163,7 +174,7 @@ class Run:
         pixels, labels = draw(self.step)
         x = data.normalise(pixels).contiguous(memory_format=torch.channels_last)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.recipe.bf16):
-            loss = cross_entropy(self.model.train()(x), labels)
+            loss = cross_entropy(self.model.train()(x), labels, label_smoothing=self.recipe.smoothing)
         loss.backward()
         self.optimiser.step(self.step)
         self.step += 1
