@@ -365,7 +365,7 @@ claims.chapter("03", "cifar10")
 # training did not add that uniformity. It may still have removed more of it from one family than from the other.
 #
 # **Does it depend on the images?** The same rules, decided on CIFAR-10 by networks of the same architectures (patch size and first
-# stride follow the image size): uniformity {claim}`R21-1 @ cifar10`, low with high {claim}`R21-2 @ cifar10`, stages
+# stride follow the image size; the ResNet is half as wide again): uniformity {claim}`R21-1 @ cifar10`, low with high {claim}`R21-2 @ cifar10`, stages
 # {claim}`R21-3 @ cifar10`, grid {claim}`R21-4 @ cifar10`, lower half of the ResNet {claim}`R21-5 @ cifar10`, correspondence
 # {claim}`R21-6 @ cifar10`, top third {claim}`R21-7 @ cifar10`. Images, training length and accuracy all differ between the tiers, and CIFAR-10
 # has one seed, so its intervals say nothing about the luck of training. Why the tiers differ is open: nothing here separates these causes.

@@ -13,9 +13,6 @@
 # ---
 
 # %% [markdown]
-# (sec-structure)=
-
-# %% [markdown]
 # (sec-scaling)=
 # # Scaling laws
 #
@@ -130,7 +127,7 @@ def draw(ax, front):
 
 fig, ax = plt.subplots(figsize=(6, 4))
 draw(ax, front)
-plots.sign(fig, "points published by Zhai et al. 2021")
+plots.sign(fig, "points published by Zhai et al. 2021", [])
 
 # %% [markdown]
 # The constants, with intervals:
@@ -180,7 +177,7 @@ ax.plot(
     mec=plots.INK,
     ms=8,
 )
-plots.sign(fig, "points published by Zhai et al. 2021")
+plots.sign(fig, "points published by Zhai et al. 2021", [])
 
 # %% [markdown]
 # ## Where data run out
@@ -210,7 +207,7 @@ for name, (x, y) in runs.items():
     )
 ax.set(xscale="log", xlabel="images seen", ylabel="ten-shot error", ylim=(0, 1))
 ax.legend()
-plots.sign(fig, "points published by Zhai et al. 2021")
+plots.sign(fig, "points published by Zhai et al. 2021", [])
 
 # %% [markdown]
 # ## Six claims, decided

@@ -110,7 +110,7 @@ for ax, name in zip(axes, run):
     ax.axvline(0, color=plots.INK, lw=1)
     ax.set_xscale("symlog", linthresh=0.1)
     ax.set(title=name, xlabel="right of the line: as claimed")
-plots.sign(fig, f"{' and '.join(run)}, as the chapters recorded them", [0, 1, 2])
+plots.sign(fig, f"{' and '.join(run)}, as the chapters recorded them", [])
 
 # %% [markdown]
 # ## What each tier cannot decide

@@ -2,8 +2,8 @@
 
 `create` builds, `load` brings a trained network of a tier's zoo, `cards` says what the zoo holds.
 The zoo's networks are timm's own classes at sizes that train in minutes on two cores: a ViT with 8 blocks,
-3 heads and 64 patches, a ResNet with 8 residual blocks and about as many parameters and multiplications,
-and an MLP-Mixer. The two ViTs differ in nothing but the head: a class token, or the mean of the patches.
+3 heads and 64 patches, a ResNet with 8 residual blocks and (on Scenes) about as many parameters and
+multiplications, and an MLP-Mixer. The two ViTs differ in nothing but the head: a class token, or the mean of the patches.
 """
 
 from __future__ import annotations

@@ -76,10 +76,11 @@ def style() -> None:
 
 
 def provenance(tier: str, seeds: Sequence[int] = (0,)) -> str:
-    """Tier, seeds, device, commit, date, and the CPU seconds that this chapter has taken so far."""
+    """Tier (or source of the numbers), seeds, device, commit, date, and the CPU seconds that this chapter has taken so far."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     several = "seeds" if len(seeds) > 1 else "seed"
-    parts = [tier, f"{several} {', '.join(map(str, seeds))}", device, f"commit {commit()}", f"{datetime.now(UTC):%Y-%m-%d}"]
+    whose = [f"{several} {', '.join(map(str, seeds))}"] if seeds else []
+    parts = [tier, *whose, device, f"commit {commit()}", f"{datetime.now(UTC):%Y-%m-%d}"]
     return " · ".join([*parts, f"{time.process_time():.0f} CPU s"])
 
 
