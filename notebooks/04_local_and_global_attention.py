@@ -171,6 +171,8 @@ if by_data:
         ax.set(xscale="log", xlabel="share of the base set (%)")
     axes[1].legend(loc="lower right")
     plots.sign(fig, tier)
+else:
+    plots.absent(f"There are no networks of other data sizes at the {tier} tier.")
 
 # %% [markdown]
 # ## Do local heads resemble a ResNet?
@@ -275,6 +277,8 @@ if recorded:
     axes[0].set(ylabel="attention distance (pixels)", ylim=(0, None))
     axes[-1].legend(loc="lower right")
     plots.sign(fig, "cifar10", recorded=recorded["settings"]["provenance"])
+else:
+    plots.absent("Not recorded yet.")
 
 # %%
 claims.chapter("04", "cifar10")

@@ -279,6 +279,8 @@ if recorded:
     plot_radii(ax, held, recorded["settings"]["side"])
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
     plots.sign(fig, "cifar10", recorded=recorded["settings"]["provenance"])
+else:
+    plots.absent("Not recorded yet.")
 
 # %%
 claims.chapter("05", "cifar10")

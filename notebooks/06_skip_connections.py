@@ -194,6 +194,8 @@ if first:
     for ax in axes.flat[len(first) :]:
         ax.set_axis_off()
     plots.sign(fig, tier)
+else:
+    plots.absent(f"There are no networks without skips at the {tier} tier.")
 
 # %% [markdown]
 # Accuracy of these networks on the test split, and what it costs to lose the skips of one block, in points:
@@ -310,6 +312,8 @@ if recorded:
     order = [k for k in curves if k in recorded["lines"]]
     plot_lines(axes, {k: recorded["lines"][k] for k in order})
     plots.sign(fig, "cifar10", recorded=recorded["settings"]["provenance"])
+else:
+    plots.absent("Not recorded yet.")
 
 # %%
 claims.chapter("06", "cifar10")

@@ -334,6 +334,8 @@ if tier == "scenes":
     axes[0].set_ylabel("ten-shot accuracy")
     axes[0].legend(loc="upper left", fontsize=9)
     plots.sign(fig, tier)
+else:
+    plots.absent(f"The {tier} tier does not know where its objects are.")
 
 # %% [markdown]
 # ## Five claims, decided
@@ -419,6 +421,8 @@ if recorded:
     for ax, spot in zip(axes[0], SPOTS):
         ax.set_title(spot)
     plots.sign(fig, "cifar10", recorded=recorded["settings"]["provenance"])
+else:
+    plots.absent("Not recorded yet.")
 
 # %% mystnb={"figure": {"name": "fig-recorded-probes", "caption": "CIFAR-10, recorded: ten-shot accuracy of single positions."}, "image": {"alt": "Recorded on CIFAR-10. Left: line plot of mean ten-shot accuracy of single positions against relative depth. Right: heat maps of accuracy at each position of the last block, one per network."}} tags=["hide-input"]
 if recorded:
@@ -431,6 +435,8 @@ if recorded:
     )
     token_probes(axes, recorded["layers"], held)
     plots.sign(fig, "cifar10", recorded=recorded["settings"]["provenance"])
+else:
+    plots.absent("Not recorded yet.")
 
 # %%
 claims.chapter("07", "cifar10")

@@ -117,6 +117,8 @@ if by_data:
     axes[0].set_ylabel("CKA with 100 %")
     axes[0].legend(loc="lower left", fontsize=8.5)
     plots.sign(fig, tier)
+else:
+    plots.absent(f"There are no networks of other data sizes at the {tier} tier.")
 
 # %% [markdown]
 # ## What each layer makes easy to read
@@ -151,6 +153,8 @@ if by_data:
     axes[0].set_ylabel("ten-shot accuracy")
     axes[1].legend(loc="upper left", bbox_to_anchor=(1, 1))
     plots.sign(fig, tier)
+else:
+    plots.absent(f"There are no networks of other data sizes at the {tier} tier.")
 
 # %% [markdown]
 # ## ViTs and ResNets of several sizes
@@ -283,6 +287,8 @@ if recorded:
         ax.set_title(title)
     axes[0].set_ylabel("ten-shot accuracy")
     plots.sign(fig, "cifar10", recorded=recorded["settings"]["provenance"])
+else:
+    plots.absent("Not recorded yet.")
 
 # %%
 claims.chapter("08", "cifar10")

@@ -91,6 +91,8 @@ if targets:
     fig, ax = plt.subplots(figsize=(5.6, 3.6))
     plot_drift(ax, drifts, control)
     plots.sign(fig, tier)
+else:
+    plots.absent(f"There are no fine-tuned networks at the {tier} tier.")
 
 # %% [markdown]
 # Accuracy on the new tasks after fine-tuning, from the cards of the zoo:
@@ -118,6 +120,8 @@ if all(name in cards for name in WIDTHS):
         columns="full width, tap",
     )
     plots.sign(fig, tier)
+else:
+    plots.absent(f"There are no two widths of ViT at the {tier} tier.")
 
 # %% [markdown]
 # ## MLP-Mixer: between the two?
@@ -225,6 +229,8 @@ if recorded:
     fig, ax = plt.subplots(figsize=(5.6, 3.6))
     plot_drift(ax, recorded["drift"], None)
     plots.sign(fig, "cifar10", recorded=recorded["settings"]["provenance"])
+else:
+    plots.absent("Not recorded yet.")
 
 # %% mystnb={"figure": {"name": "fig-recorded-mixer", "caption": "CIFAR-10, recorded: the Mixer against itself, the ViT and the ResNet."}, "image": {"alt": "Three heat maps of CKA recorded on CIFAR-10, dark at 0 and bright at 1: the Mixer against itself, the ViT and the ResNet."}} tags=["hide-input"]
 if recorded:
@@ -234,6 +240,8 @@ if recorded:
         m = recorded["mixer"][name]
         plots.similarity_map(ax, m, title, rows="tap", columns="Mixer tap")
     plots.sign(fig, "cifar10", recorded=recorded["settings"]["provenance"])
+else:
+    plots.absent("Not recorded yet.")
 
 # %%
 claims.chapter("09", "cifar10")

@@ -91,6 +91,14 @@ def sign(fig: Figure, tier: str, seeds: Sequence[int] = (0,), *, recorded: str |
     plt.show()
 
 
+def absent(what: str) -> None:
+    """A figure that says what this tier lacks, so that its number and every reference to it remain."""
+    fig, ax = plt.subplots(figsize=(5, 0.8))
+    ax.text(0, 0.5, what, color=INK, va="center")
+    ax.set_axis_off()
+    plt.show()
+
+
 def pictures(axes: Sequence[Axes], images: UInt8[Tensor, "n 3 h w"], titles: Sequence[str] | None = None) -> None:
     """One image per axis, without frames."""
     for i, ax in enumerate(axes):

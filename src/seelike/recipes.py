@@ -97,7 +97,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     "cifar10": {
         "vit_cls": Recipe("vit_cls", 800_000, warmup=0.078125),
         "vit_gap": Recipe("vit_gap", 800_000, warmup=0.078125),
-        "mixer": Recipe("mixer", 300_000),
+        "mixer": Recipe("mixer", 200_000),
         "resnet_first": Recipe("resnet", 1_200_000, {"width": 24}, muon=0.02, bf16=True),
         "resnet": Recipe("resnet", 800_000, {"width": 24}, muon=0.02, bf16=True, start="resnet_first", cutout=8, smoothing=0.1),
         **_fine_tuned("cifar10", 16_000),
