@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from seelike import claims
-from seelike.cka import CKA, centre, cka, compare, gram, sweep
+from seelike.cka import CKA, centre, cka, compare, gram, sweep, token_localization
 
 
 def oracle_hsic(x, y):
@@ -245,3 +245,32 @@ def test_two_ranks_equal_one_process(tmp_path):
     for rank in range(2):
         two = pd.read_csv(tmp_path / f"{rank}.csv", index_col=0)
         np.testing.assert_allclose(two.to_numpy(), one.to_numpy(), rtol=0, atol=1e-12)
+
+
+class Shuffled(nn.Module):
+    """Cuts an image into 16 patches and gives them out of order, as tokens behind a class token."""
+
+    def __init__(self, order):
+        super().__init__()
+        self.order, self.tokens = order, nn.Identity()
+
+    def forward(self, x):
+        pieces = nn.functional.unfold(x, 4, stride=4).mT[:, self.order]
+        return self.tokens(torch.cat([pieces.mean(1, keepdim=True), pieces], 1)).mean(1)
+
+
+def test_tokens_are_found_at_the_patches_they_came_from():
+    order = torch.randperm(16, generator=torch.Generator().manual_seed(0))
+    loader = [(torch.randn(40, 3, 16, 16), None) for _ in range(3)]
+    table = token_localization(Shuffled(order), "tokens", loader)
+    assert table.shape == (16, 16) and table.index[3] == "token/3" and table.columns[5] == "patch/5"
+    values = table.to_numpy()
+    assert torch.equal(torch.from_numpy(values.argmax(1)), order)
+    assert values[range(16), order] == pytest.approx(1) and abs(np.delete(values, order[0].item(), 1)[0]).max() < 0.2
+
+
+def test_localization_needs_a_grid_that_divides_the_image():
+    with pytest.raises(ValueError, match="tokens has 16 positions: a square grid that divides 18 pixels"):
+        token_localization(Shuffled(torch.arange(16)), "tokens", [(torch.randn(8, 3, 18, 18), None)])
+    with pytest.raises(ValueError, match="No batch came"):
+        token_localization(Shuffled(torch.arange(16)), "tokens", [])

@@ -74,3 +74,19 @@ def test_every_rule_can_be_applied_and_every_claim_is_complete():
     for claim in claims.ledger().values():
         assert claims.verdict(claim["rule"], 0.0, 1.0) in ("reproduced", "contradicted", "undecided")
         assert {"id", "paper", "where", "chapter", "figure", "statement", "statistic", "rule", "paper_value"} == set(claim)
+
+
+def test_the_bootstrap_of_means_is_the_bootstrap_of_the_mean():
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((16, 3)), rng.standard_normal((16, 3))
+    value, draws = claims.bootstrap(lambda x, y: (x - y).mean(), a, b, draws=4000)
+    assert value == pytest.approx((a - b).mean())
+    assert draws.std() == pytest.approx((a - b).mean(1).std() / 4, rel=0.1)
+    with pytest.raises(ValueError, match="the same 2 or more batches"):
+        claims.bootstrap(np.mean, a[:1])
+    with pytest.raises(ValueError, match=r"got \[16, 15\]"):
+        claims.bootstrap(lambda x, y: 0.0, a, b[1:])
+
+
+def test_a_chapters_rows_are_its_claims():
+    assert list(claims.chapter("04", "scenes").data.index) == ["R21-8", "R21-9", "R21-10", "R21-11"]

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from seelike import data
+from seelike import data, scenes
 
 
 def test_scenes_hold_and_yield():
@@ -96,3 +96,33 @@ def test_an_empty_folder_and_too_many_images(tmp_path, folder):
         data.load("imagenet", source=str(tmp_path / "empty"))
     with pytest.raises(ValueError, match="11 images were asked for, but the set has 10"):
         data.load("imagenet", "train", 11, source=str(folder))
+
+
+@pytest.mark.parametrize(("name", "classes"), [("shape", 10), ("texture", 10), ("position", 4)])
+@pytest.mark.parametrize(("tier", "side"), [("scenes", 64), ("cifar10", 32)])
+def test_targets_ask_other_questions_about_the_same_scenes(name, classes, tier, side):
+    images = data.target(name, tier, "test", 200, seed=3)
+    drawn = scenes.sample(200, 3, correlation=0.1)
+    assert images.pixels.shape == (200, 3, side, side) and len(images.classes) == classes
+    if name == "position":
+        right, below = (drawn.centre > 32).T
+        assert torch.equal(images.labels, right.long() + 2 * below.long())
+        assert images.labels.bincount(minlength=4).min() > 25
+    else:
+        assert torch.equal(images.labels, getattr(drawn, name))
+
+
+def test_cifar10_is_enlarged_for_networks_of_scenes(mirror):
+    images = data.target("cifar10", "scenes", "test", 20)
+    assert images.pixels.shape == (20, 3, 64, 64) and "cat" in images.classes
+
+
+def test_unknown_targets_are_a_sentence():
+    with pytest.raises(ValueError, match="no target 'colour': expected one of shape"):
+        data.target("colour", "scenes", "test", 10)
+
+
+def test_resizing_keeps_flat_images_and_sides():
+    flat = torch.full((2, 3, 64, 64), 77, dtype=torch.uint8)
+    assert torch.equal(data.resize(flat, 32), torch.full((2, 3, 32, 32), 77, dtype=torch.uint8))
+    assert data.resize(flat, 64) is flat

@@ -122,3 +122,18 @@ def test_the_zoo_is_what_its_cards_say(card):
         share = (train.predict(model, images) == images.labels).float().mean().item()
         assert abs(share - card["accuracy"]) < 4 * (card["accuracy"] * (1 - card["accuracy"]) / 500) ** 0.5 + 0.002
     assert card["accuracy_low"] < card["accuracy"] < card["accuracy_high"] and len(card["first_losses"]) == 100
+
+
+def test_a_cast_holds_every_seed_that_the_tier_has():
+    found = models.cast(["resnet", "nonsense"], "scenes")
+    assert list(found) == ["resnet-0", "resnet-1", "resnet-2"] and not found["resnet-0"].training
+    assert list(models.cast(["vit_cls", "vit_matched"], "smoke")) == ["vit_cls-0"]
+
+
+def test_a_transplant_takes_all_but_the_head():
+    source, target = models.create("vit_cls", seed=0), models.create("vit_cls", seed=1, num_classes=4)
+    head = target.head.weight.clone()
+    models.transplant(source, target)
+    assert torch.equal(target.blocks[3].attn.qkv.weight, source.blocks[3].attn.qkv.weight) and torch.equal(target.head.weight, head)
+    with pytest.raises(ValueError, match="bodies of the two networks differ"):
+        models.transplant(source, models.create("vit_gap"))

@@ -74,9 +74,10 @@ def remove_skips(model: nn.Module, blocks: Sequence[int]) -> nn.Module:
 def transplant(source: nn.Module, model: nn.Module) -> None:
     """Copy all weights but those of the head (`head`, `fc`) from one network into another of the same body."""
     body = {k: v for k, v in source.state_dict().items() if not k.startswith(("head.", "fc."))}
-    missing, unexpected = model.load_state_dict(body, strict=False)
-    if unexpected or any(not k.startswith(("head.", "fc.")) for k in missing):
-        raise ValueError(f"The bodies of the two networks differ: {[*unexpected, *missing][:5]}.")
+    own = {k: v for k, v in model.state_dict().items() if not k.startswith(("head.", "fc."))}
+    if odd := [k for k in {**body, **own} if k not in body or k not in own or body[k].shape != own[k].shape]:
+        raise ValueError(f"The bodies of the two networks differ in {', '.join(odd[:5])}: name a network of the same architecture.")
+    model.load_state_dict(body, strict=False)
 
 
 def _vit(tier: str, *, width: int = 96, depth: int = 8, heads: int = 3, without_skips: Sequence[int] = (), **options: Any) -> nn.Module:

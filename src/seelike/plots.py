@@ -93,7 +93,7 @@ def sign(fig: Figure, tier: str, seeds: Sequence[int] = (0,), *, recorded: str |
 
 def absent(what: str) -> None:
     """A figure that says what this tier lacks, so that its number and every reference to it remain."""
-    fig, ax = plt.subplots(figsize=(5, 0.8))
+    ax = plt.subplots(figsize=(5, 0.8))[1]
     ax.text(0, 0.5, what, color=INK, va="center")
     ax.set_axis_off()
     plt.show()
