@@ -88,5 +88,9 @@ def test_the_bootstrap_of_means_is_the_bootstrap_of_the_mean():
         claims.bootstrap(lambda x, y: 0.0, a, b[1:])
 
 
-def test_a_chapters_rows_are_its_claims():
-    assert list(claims.chapter("04", "scenes").data.index) == ["R21-8", "R21-9", "R21-10", "R21-11"]
+def test_a_chapters_rows_are_its_decided_claims(monkeypatch):
+    held = {"claims": {"R21-9": {"estimate": 0.9, "low": 0.8, "high": 1.0, "seeds": 3, "images": 8}}}
+    monkeypatch.setattr(claims, "results", lambda tier, chapter: held if chapter == "04" else {})
+    shown = claims.chapter("04", "scenes").data
+    assert list(shown.index) == ["R21-9"] and shown.loc["R21-9", "estimate [95 %]"] == "0.90 [0.80, 1.00]"
+    assert shown.loc["R21-9", "verdict"] == "reproduced" and len(claims.chapter("05", "scenes").data) == 0

@@ -124,10 +124,11 @@ def table(tier: str = "scenes") -> pd.DataFrame:
 
 
 def chapter(number: str, tier: str) -> Styler:
-    """The ledger's rows of one chapter at a tier, to be shown."""
+    """The ledger's rows of one chapter that were decided at a tier, to be shown: statement, estimate with interval, rule, verdict."""
     rows = table(tier)
-    rows = rows[rows["chapter"] == number].set_index("id")
-    return rows[["statement", "estimate", "low", "high", "rule", "verdict"]].style.format(precision=2)
+    rows = rows[(rows["chapter"] == number) & (rows["verdict"] != "not run")].set_index("id")
+    rows["estimate [95 %]"] = [f"{row.estimate:.2f} [{row.low:.2f}, {row.high:.2f}]" for row in rows.itertuples()]
+    return rows[["statement", "estimate [95 %]", "rule", "verdict"]].style.format(escape="html")
 
 
 def _live() -> Path:
