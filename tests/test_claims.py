@@ -53,6 +53,7 @@ def test_the_interval_over_seeds_covers():
 def test_record_keeps_and_table_tells(tmp_path, monkeypatch):
     monkeypatch.setenv("SEELIKE_RESULTS", str(tmp_path))
     monkeypatch.setattr(claims, "ROOT", tmp_path / "nowhere")
+    monkeypatch.setattr(claims, "BUILT", tmp_path / "nowhere")
     assert set(claims.table("smoke").verdict) == {"not run"}
     assert claims.record("R21-1", "smoke", Estimate(0.2, 0.15, 0.25), seeds=3, images=64) == "reproduced"
     claims.keep("03", "smoke", {"maps": {"vit": [1, 2]}})
