@@ -177,14 +177,18 @@ widths = {name: readable(models.load(name, tier)) for name in held}
 
 
 # %% mystnb={"figure": {"name": "fig-family-probes", "caption": "Ten-shot accuracy of pooled positions against relative depth. Left: main networks, every seed. Right: shorter runs of several widths; thicker is wider. One seed."}, "image": {"alt": "Two line plots of ten-shot accuracy from 0 to 1 against relative depth. Left: ViT and ResNet, one line per seed. Right: ViTs and ResNets of several widths, one line each."}} tags=["hide-input"]
-def depth_curves(ax, curves, labels, widths=None):
-    for i, (name, y) in enumerate(curves.items()):
+def depth_curves(ax, curves, labels):
+    for name, y in curves.items():
         kind = "resnet" if "resnet" in name else "vit_cls"
         ax.plot(
             np.linspace(0, 1, len(y)),
             y,
             color=plots.COLOURS[kind],
-            lw=1.2 + 1.2 * (i % 3 if widths else 0.5),
+            lw=1.2
+            if "half" in labels(name)
+            else 3
+            if "width" in labels(name)
+            else 2,
             alpha=0.85,
             label=labels(name),
         )
@@ -200,7 +204,7 @@ depth_curves(axes[0, 0], {n: y.mean(0) for n, y in curves.items()}, plots.label)
 axes[0, 0].set_ylabel("ten-shot accuracy")
 if widths:
     means = {n: y.mean(0) for n, y in widths.items()}
-    depth_curves(axes[0, 1], means, WIDTHS.get, widths=True)
+    depth_curves(axes[0, 1], means, WIDTHS.get)
 plots.sign(fig, tier, models.shared_seeds(["vit_cls", "resnet"], tier))
 
 # %% [markdown]
@@ -232,7 +236,7 @@ fits = [
 ]
 values, draws = zip(*fits)
 e = claims.estimate(values, np.stack(draws), batches)
-claims.record("R21-26", tier, e, seeds=len(seeds), images=n_images)
+_ = claims.record("R21-26", tier, e, seeds=len(seeds), images=n_images)
 
 # %%
 if len(by_data) == len(SIZES):
