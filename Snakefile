@@ -65,7 +65,17 @@ rule zoo:
         zoo,
 
 
+def start(wildcards):
+    """The weights that a recipe goes on from, if any."""
+    from seelike import recipes
+
+    before = recipes.recipe(wildcards.name, wildcards.tier).start
+    return [f"zoo/{wildcards.tier}/{before}-{wildcards.seed}.safetensors"] if before else []
+
+
 rule weights:
+    input:
+        start,
     output:
         "zoo/{tier}/{name}-{seed,[0-9]+}.safetensors",
         "zoo/{tier}/{name}-{seed}.json",

@@ -44,7 +44,7 @@ plots.style()
 # %% [markdown]
 # ## Fine-tuning: what stays
 #
-# The trained ViT with class token went on, with a new head and at a quarter of the rates, to three other questions. From Scenes: the object's *texture* where it says nothing about the
+# The trained ViT with class token went on, with a new head and at lower rates, to three other questions. From Scenes: the object's *texture* where it says nothing about the
 # shape, its *position* (which quadrant), and *CIFAR-10*, enlarged. From CIFAR-10: *shape*, texture and position of scenes, reduced to 32 pixels.
 # Block $b$ is compared with itself, on test images of the first task:
 #

@@ -64,7 +64,7 @@ def _data_sizes(prefix: str, options: dict[str, Any]) -> dict[str, Recipe]:
 
 
 def _fine_tuned(tier: str, images: int) -> dict[str, Recipe]:
-    """A trained ViT that goes on, at a quarter of the rates, to three other questions."""
+    """A trained ViT that goes on, at lower rates, to three other questions."""
     rates: dict[str, Any] = {"muon": 1e-3, "adamw": 3e-4, "start": "vit_cls"}
     targets = {"texture": 10, "position": 4, "shape" if tier == "cifar10" else "cifar10": 10}
     return {
