@@ -75,7 +75,7 @@ def start(wildcards):
 
 rule weights:
     input:
-        start,
+        ancient(start),  # a clone's files have no order in time
     output:
         "zoo/{tier}/{name}-{seed,[0-9]+}.safetensors",
         "zoo/{tier}/{name}-{seed}.json",
