@@ -222,7 +222,7 @@ def shape_bias(name, seed=0, n=2000):
     return shape, shape + texture, n
 
 
-trained = [(card["name"], card["seed"]) for card in models.cards("scenes")]
+trained = [(card["name"], card["seed"]) for card in main]
 trained = [pair for pair in trained if pair[0] != "vit_cls_adamw"]
 counts = {key: shape_bias(*key) for key in trained}
 bias = {
@@ -233,14 +233,14 @@ bias = {
     for (name, seed), (shape, both, _) in counts.items()
 }
 
-# %% mystnb={"figure": {"name": "fig-bias-shape", "caption": "Left: shape bias of every network of the zoo on cue-conflict scenes, 95 % Wilson intervals over images; the line marks one half, both cues equally often. Right: how it came about during training, from the networks' cards (bold: running mean)."}, "image": {"alt": "Left: dot plot of shape bias from 0 (texture) to 1 (shape), one row per network and seed, with 95 % intervals; a vertical line marks one half. Right: shape bias against thousands of training images seen, one line per architecture, with a horizontal line at one half."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-bias-shape", "caption": "Left: shape bias of every network of the cast on cue-conflict scenes, 95 % Wilson intervals over images; the line marks one half, both cues equally often. Right: how it came about during training, from the networks' cards (bold: running mean)."}, "image": {"alt": "Left: dot plot of shape bias from 0 (texture) to 1 (shape), one row per network and seed, with 95 % intervals; a vertical line marks one half. Right: shape bias against thousands of training images seen, one line per architecture, with a horizontal line at one half."}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=(9.6, 3.9), width_ratios=[1, 1.15])
 plots.intervals(
     axes[0], bias, {key: plots.COLOURS[key.split("-")[0]] for key in bias}
 )
 axes[0].axvline(0.5, color=plots.INK, lw=1)
 axes[0].set(xlim=(0, 1), xlabel="shape bias")
-for card in models.cards("scenes"):
+for card in main:
     if (card["name"], card["seed"]) in trained and card["seed"] == 0:
         curve = pd.DataFrame(card["curve"])
         curve = curve[curve.accuracy > 0.3]

@@ -30,8 +30,8 @@
 
 # %% tags=["parameters"]
 tier = "scenes"
-n_images = 768
-n_probe = 1024
+n_images = 512
+n_probe = 768
 
 # %% tags=["hide-input"]
 from dataclasses import replace
