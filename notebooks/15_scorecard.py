@@ -49,16 +49,26 @@ def cell(row):
     return f"**{row['verdict']}**<br>{row['estimate']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
 
 
-lines = [
-    "| | claim | rule | " + " | ".join(run) + " | figure |",
-    "|---|---|---|" + "---|" * (len(run) + 1),
-]
-for name, claim in claims.ledger().items():
-    decided = " | ".join(cell(tables[t].loc[name]) for t in run)
-    lines.append(
-        f"| {name} | {claim['statement']} | {claim['rule']} | {decided} | {{numref}}`{claim['figure']}` |"
-    )
-Markdown("\n".join(lines))
+def scores(paper):
+    """The claims of one paper at the tiers where any of them was decided."""
+    names = [n for n, c in claims.ledger().items() if c["paper"] == paper]
+    here = [t for t in run if (tables[t].loc[names, "verdict"] != "not run").any()]
+    lines = [
+        f"**{paper}**\n",
+        "| | claim | rule | " + " | ".join(here) + " | figure |",
+        "|---|---|---|" + "---|" * (len(here) + 1),
+    ]
+    for name in names:
+        claim = claims.ledger()[name]
+        decided = " | ".join(cell(tables[t].loc[name]) for t in here)
+        lines.append(
+            f"| {name} | {claim['statement']} | {claim['rule']} | {decided} | {{numref}}`{claim['figure']}` |"
+        )
+    return "\n".join(lines)
+
+
+papers = dict.fromkeys(c["paper"] for c in claims.ledger().values())
+Markdown("\n\n".join(scores(paper) for paper in papers))
 
 # %% [markdown]
 # ## In short
