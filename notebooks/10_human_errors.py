@@ -337,7 +337,7 @@ claims.chapter("10", tier)
 # ## What this tier cannot decide
 #
 # A distance between distributions that are estimated from few errors is too large, for chance alone makes them differ; resampling adds to that, so intervals
-# here are 1.96 standard errors around the estimate, and say nothing about this bias. There are ten humans, and one network of each kind: intervals say nothing about other training runs of the same network. The silhouettes are 160 trials. Networks differ
+# here are standard errors, scaled to 95 %, around the estimate, and say nothing about this bias. There are ten humans, and one network of each kind: intervals say nothing about other training runs of the same network. The silhouettes are 160 trials. Networks differ
 # in training data as well as in architecture; the ViTs saw many more images. The paper's second experiment, fine-tuning on augmented
 # images, is not in this edition. Scenes have no human observers.
 #
