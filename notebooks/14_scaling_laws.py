@@ -317,7 +317,7 @@ claims.chapter("14", "published")
 # :class: dropdown
 # ```python
 # x = np.geomspace(0.1, 1e4, 40)
-# y = 0.6 * (x + 0.5) ** -0.35 + 0.1
+# y = 0.6 * (x + 0.5) ** -0.4 + 0.1
 # for unit in (1, 1000):
 #     fit = scaling.fit_power_law(x * unit, y, draws=2)
 #     print(fit.a, fit.b, fit.c, fit.d)
