@@ -49,7 +49,7 @@ plots.style()
 # $$ (eq-power-law)
 #
 # The exponent $b$ says how fast error falls, the floor $c$ what compute cannot remove, and $d$ keeps error finite when there is hardly any compute. The unit of compute enters $a$ and
-# $d$ only, so $b$ and $c$ can be compared across units. We measure compute as multiply-adds of one forward pass times images seen. The paper counts TPU core-days, which also reflect how well each
+# $d$ only, so $b$ and $c$ can be compared across units. We measure compute as operations of one forward pass (multiplications and additions each) times images seen. The paper counts TPU core-days, which also reflect how well each
 # model uses the machine.
 #
 # We fit log error by least squares, on the Pareto front: points that no other point beats with as little compute. Runs, not points, are resampled for the intervals.
@@ -293,7 +293,7 @@ claims.chapter("14", "published")
 #
 # ## What this page cannot decide
 #
-# Points on the frontier are the best of many, so their errors are a little too low. Multiply-adds times images leave out how well each model uses a machine; the exponent in core-days may
+# Points on the frontier are the best of many, so their errors are a little too low. Operations times images leave out how well each model uses a machine; the exponent in core-days may
 # differ. Which model a row of the tables belongs to was inferred from their order. And a law of ImageNet error says nothing about *how* these networks see.
 #
 # ## Exercises

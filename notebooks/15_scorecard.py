@@ -25,7 +25,8 @@
 # It speaks about the networks and images of its tier, not about the paper's own.
 #
 # Thresholds have stood since they were first committed. For claims 1 to 7, how intervals over images are computed, and over how many images, was settled
-# later: before the runs shown here, but after trial runs had been seen. The history stands in `book/claims.yml`.
+# later: before the runs shown here, but after trial runs had been seen. In chapters 6 and 7, numbers of images and the size of batches were settled after trial
+# runs, too. The history stands in `book/claims.yml`.
 
 # %% tags=["parameters"]
 tier = "scenes"
