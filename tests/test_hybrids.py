@@ -5,7 +5,7 @@ import torch
 from timm.models.vision_transformer import Block
 from torch.utils.flop_counter import FlopCounterMode
 
-from seelike import capture, hybrids, models
+from seelike import capture, hybrids, models, multiscale
 
 SIZES = {  # parameters in millions, billions of multiplications, image side; cmt_s as its settings give it (25.1 M is printed)
     "cmt_ti": (9.5, 0.64, 160),
@@ -38,7 +38,7 @@ def small_cmt(**options):
 
 
 def small_mvit(**options):
-    return hybrids.MViT(64, 24, (1, 1, 2, 1), kernel=3, num_classes=10, **options).eval()
+    return multiscale.MViT(64, 24, (1, 1, 2, 1), kernel=3, num_classes=10, **options).eval()
 
 
 @pytest.mark.parametrize("side", [64, 128])
@@ -63,13 +63,12 @@ def test_an_odd_map_is_a_sentence():
 
 
 def test_mvit_without_pooling_is_a_vit_block():
-    ours = hybrids.MultiscaleBlock(48, 48, 3, q_stride=1, kv_stride=1, pool=None, skip="normalised", drop_path=0.0, frames=1).eval()
+    ours = multiscale.MultiscaleBlock(48, 48, 3, q_stride=1, kv_stride=1, pool=None, skip="normalised", drop_path=0.0, frames=1).eval()
     theirs = Block(48, 3, mlp_ratio=4.0, qkv_bias=True).eval()
     theirs.load_state_dict(ours.state_dict())
     x = torch.randn(2, 17, 48)
-    out, grid = ours(x, (1, 4, 4))
-    assert grid == (1, 4, 4)
-    torch.testing.assert_close(out, theirs(x), atol=1e-5, rtol=1e-4)
+    assert ours.after((1, 4, 4)) == (1, 4, 4)
+    torch.testing.assert_close(ours(x, (1, 4, 4)), theirs(x), atol=1e-5, rtol=1e-4)
 
 
 def test_cmt_without_reduction_and_bias_is_plain_attention():
@@ -101,7 +100,7 @@ def test_pooling_shrinks_and_widens_where_the_paper_says():
     widths = [b.norm1.normalized_shape[0] for b in model.blocks]
     assert queries == [1, 3, 14] and widths == [96, 192, 192, *[384] * 11, 768, 768]
     assert [b.attn.num_heads for b in model.blocks] == [1, 2, 2, *[4] * 11, 8, 8]
-    assert [b.attn.pool_k.pool.stride[1] for b in model.blocks] == [4, 2, 2, *[1] * 13]
+    assert [b.attn.pool_k.pool.stride[0] for b in model.blocks] == [4, 2, 2, *[1] * 13]
 
 
 @pytest.mark.parametrize("skip", ["normalised", "unnormalised", "none"])

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from seelike import data, models, recipes, train
+from seelike import augment, data, models, recipes, train
 
 
 @pytest.mark.parametrize("name", ["vit_cls", "resnet"])
@@ -102,8 +102,8 @@ def test_muon_takes_the_inner_matrices_and_moves_the_network_itself():
 
 def test_augmentation_shifts_and_mirrors():
     x = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16).expand(64, 3, 16, 16)
-    out = train.crop_and_mirror(x, seed=0)
-    assert out.shape == x.shape and torch.equal(out, train.crop_and_mirror(x, seed=0))
+    out = augment.crop_and_mirror(x, seed=0)
+    assert out.shape == x.shape and torch.equal(out, augment.crop_and_mirror(x, seed=0))
     mirrored = (out[:, 0, 8, 1:].int() < out[:, 0, 8, :-1].int()).sum(1) > 7
     assert 15 < mirrored.sum() < 50
     assert len({tuple(o.flatten().tolist()) for o in out[:, 0]}) > 30
@@ -111,8 +111,8 @@ def test_augmentation_shifts_and_mirrors():
 
 def test_cutout_greys_one_square_inside_every_image():
     x = torch.zeros(32, 3, 16, 16, dtype=torch.uint8)
-    out = train.cut_out(x, 5, seed=0)
-    assert torch.equal(out, train.cut_out(x, 5, seed=0)) and not x.any()
+    out = augment.cut_out(x, 5, seed=0)
+    assert torch.equal(out, augment.cut_out(x, 5, seed=0)) and not x.any()
     assert ((out == 128).sum((1, 2, 3)) == 3 * 25).all() and len({tuple(o.flatten().tolist()) for o in out}) > 20
 
 

@@ -1,6 +1,6 @@
-"""Two published designs between ViT and CNN that timm does not have: CMT (Guo et al. 2021) and MViT v1 (Fan et al. 2021).
+"""CMT, a vision transformer with convolutions inside (Guo et al. 2021), which timm does not have.
 
-Both are reached through `models.create`; blocks carry the names that `capture.layers` knows.
+Reached through `models.create`; blocks carry the names that `capture.layers` knows.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class CMT(nn.Module):
         )
         self.project = nn.Sequential(nn.Conv2d(widths[-1], project, 1), nn.BatchNorm2d(project), nn.SiLU())
         self.head = nn.Linear(project, num_classes)
-        self.apply(_initialise)
+        self.apply(initialise)
 
     def forward_features(self, x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c g g"]:
         """The last stage's map."""
@@ -163,7 +163,8 @@ def _resample(bias: Float[Tensor, "heads n m"], side: int, k: int) -> Float[Tens
     return interpolate(bias[None], (queries, keys), mode="bicubic")[0]
 
 
-def _initialise(module: nn.Module) -> None:
+def initialise(module: nn.Module) -> None:
+    """Truncated normal of standard deviation .02 for linear layers, Kaiming normal (fan-out) for convolutions, no bias."""
     if isinstance(module, nn.Linear):
         trunc_normal_(module.weight, std=0.02)
         if module.bias is not None:
@@ -179,171 +180,4 @@ CMTS: dict[str, dict[str, Any]] = {  # Table 1, in the form that gives the publi
     "cmt_xs": {"image": 192, "stem_width": 16, "widths": (52, 104, 208, 416), "depths": (3, 3, 12, 3), "expansion": 3.77},
     "cmt_s": {"image": 224, "stem_width": 32, "widths": (64, 128, 256, 512), "depths": (3, 3, 16, 3), "expansion": 4.0},
     "cmt_b": {"image": 256, "stem_width": 38, "widths": (76, 152, 304, 608), "depths": (4, 4, 20, 4), "expansion": 4.0},
-}
-
-Grid = tuple[int, int, int]  # frames, rows, columns
-
-
-class Pool(nn.Module):
-    """Pooling of a sequence of tokens over its grid, the class token kept as it is (Fan et al. 2021, Sec. 3.1).
-
-    kind: conv (depth-wise, then layer norm), max or avg. stride: rows and columns; frames keep their number.
-    frames: kernel size over frames.
-    """
-
-    def __init__(self, width: int, kind: str, stride: int, kernel: int = 3, frames: int = 1) -> None:
-        super().__init__()
-        if kind not in ("conv", "max", "avg"):
-            raise ValueError(f"Pooling is conv, max or avg, got {kind!r}.")
-        shape, steps = (frames, kernel, kernel), (1, stride, stride)
-        margin = (frames // 2, kernel // 2, kernel // 2)
-        if kind == "conv":
-            self.pool: nn.Module = nn.Conv3d(width, width, shape, steps, margin, groups=width, bias=False)
-        else:
-            self.pool = (nn.MaxPool3d if kind == "max" else nn.AvgPool3d)(shape, steps, margin)
-        self.norm = nn.LayerNorm(width, eps=1e-6) if kind == "conv" else nn.Identity()
-
-    def forward(self, x: Float[Tensor, "b n c"], grid: Grid) -> tuple[Float[Tensor, "b m c"], Grid]:
-        """Pooled tokens, the class token first, and their grid."""
-        y = self.pool(x[:, 1:].mT.unflatten(2, grid))
-        after = (y.shape[2], y.shape[3], y.shape[4])
-        return self.norm(torch.cat([x[:, :1], y.flatten(2).mT], 1)), after
-
-
-class PoolingAttention(nn.Module):
-    """Attention whose queries, keys and values are pooled over their grids; without pooling it is plain attention.
-
-    pool: see `Pool`; None pools nothing. q_stride, kv_stride: rows and columns; keys and values are pooled even at stride 1.
-    """
-
-    def __init__(self, width: int, heads: int, *, q_stride: int, kv_stride: int, pool: str | None, frames: int) -> None:
-        super().__init__()
-        self.num_heads, self.fused_attn = heads, True
-        self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        each = width // heads
-        self.pool_q = Pool(each, pool, q_stride, frames=frames) if pool and q_stride > 1 else None
-        self.pool_k, self.pool_v = (Pool(each, pool, kv_stride, frames=frames) if pool else None for _ in range(2))
-        self.attn_drop = nn.Dropout(0.0)
-
-    def forward(self, x: Float[Tensor, "b n c"], grid: Grid) -> tuple[Float[Tensor, "b m c"], Grid]:
-        """Attended tokens on the grid of the queries."""
-        b, _, c = x.shape
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
-        q, after = _per_head(self.pool_q, q, grid)
-        k, v = (_per_head(pool, y, grid)[0] for pool, y in ((self.pool_k, k), (self.pool_v, v)))
-        if self.fused_attn:
-            out = scaled_dot_product_attention(q, k, v)
-        else:
-            out = self.attn_drop((q @ k.mT * q.shape[-1] ** -0.5).softmax(-1)) @ v
-        return self.proj(out.transpose(1, 2).reshape(b, -1, c)), after
-
-
-def _per_head(pool: Pool | None, x: Float[Tensor, "b heads n c"], grid: Grid) -> tuple[Float[Tensor, "b heads m c"], Grid]:
-    if pool is None:
-        return x, grid
-    pooled, after = pool(x.flatten(0, 1), grid)
-    return pooled.unflatten(0, x.shape[:2]), after
-
-
-class MultiscaleBlock(nn.Module):
-    """A transformer block that may shrink its grid (in attention) and widen its tokens (in the MLP).
-
-    skip: what passes the widening: "normalised" (layer norm, then linear), "unnormalised" (linear) or "none".
-    """
-
-    def __init__(
-        self, width: int, out: int, heads: int, *, q_stride: int, kv_stride: int, pool: str | None, skip: str, drop_path: float, frames: int
-    ) -> None:
-        super().__init__()
-        if skip not in ("normalised", "unnormalised", "none"):
-            raise ValueError(f"The skip is normalised, unnormalised or none, got {skip!r}.")
-        self.skip = skip
-        self.norm1, self.norm2 = nn.LayerNorm(width, eps=1e-6), nn.LayerNorm(width, eps=1e-6)
-        self.attn = PoolingAttention(width, heads, q_stride=q_stride, kv_stride=kv_stride, pool=pool, frames=frames)
-        self.mlp = nn.Sequential()
-        for name, part in (("fc1", nn.Linear(width, 4 * width)), ("act", nn.GELU()), ("fc2", nn.Linear(4 * width, out))):
-            self.mlp.add_module(name, part)
-        self.widen = nn.Linear(width, out) if out != width and skip != "none" else None
-        self.pool_skip = Pool(width, "max", q_stride, kernel=q_stride + 1) if q_stride > 1 else None
-        self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
-
-    def forward(self, x: Float[Tensor, "b n c"], grid: Grid) -> tuple[Float[Tensor, "b m d"], Grid]:
-        """Tokens, the class token first, and their grid."""
-        y, after = self.attn(self.norm1(x), grid)
-        if self.pool_skip is not None:
-            x = self.pool_skip(x, grid)[0]
-        x = x + self.drop_path(y)
-        normed = self.norm2(x)
-        y = self.drop_path(self.mlp(normed))
-        if self.widen is not None:
-            return self.widen(normed if self.skip == "normalised" else x) + y, after
-        return (y if y.shape[-1] != x.shape[-1] else x + y), after
-
-
-class MViT(nn.Module):
-    """Multiscale vision transformer, first version, for images and clips of any size (Fan et al. 2021, Sec. 3).
-
-    image: side in pixels for which positions are learned; others are interpolated. clip: frames of a clip, 0 for still images.
-    depths: blocks a stage; every stage but the first halves the grid and doubles width and heads. kernel, stride: of the patch stem;
-    clips take 3 frames at stride 2. kv_stride: stride of keys and values in the first stage, halved whenever queries are pooled.
-    """
-
-    def __init__(
-        self, image: int = 224, width: int = 96, depths: Sequence[int] = (1, 2, 11, 2), *, heads: int = 1, clip: int = 0, kernel: int = 7,
-        stride: int = 4, kv_stride: int = 4, pool: str | None = "conv", skip: str = "normalised", num_classes: int = 1000,
-        drop_path: float = 0.0,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        frames = 3 if clip else 1
-        self.patch_embed = nn.Conv3d(
-            3, width, (frames, kernel, kernel), (2 if clip else 1, stride, stride), (frames // 2, kernel // 2, kernel // 2)
-        )
-        side = (image + 2 * (kernel // 2) - kernel) // stride + 1
-        self.cls_token, self.cls_position = (nn.Parameter(torch.zeros(1, 1, width)) for _ in range(2))
-        self.space = nn.Parameter(torch.zeros(1, width, side, side))
-        self.time = nn.Parameter(torch.zeros(1, width, (clip + 1) // 2)) if clip else None
-        starts = {sum(depths[:i]) for i in range(1, len(depths))} if pool else set()
-        widths = [width * 2 ** sum(b >= start for start in starts) for b in range(sum(depths))]
-        self.blocks = nn.ModuleList()
-        for b, (now, then) in enumerate(pairwise([*widths, widths[-1]])):
-            kv_stride = max(kv_stride // 2, 1) if b in starts else kv_stride
-            rate = drop_path * b / max(sum(depths) - 1, 1)
-            step = 2 if b in starts else 1
-            block = MultiscaleBlock(
-                now, then, heads * now // width, q_stride=step, kv_stride=kv_stride, pool=pool, skip=skip, drop_path=rate, frames=frames
-            )
-            self.blocks.append(block)
-        self.norm = nn.LayerNorm(widths[-1], eps=1e-6)
-        self.head = nn.Linear(widths[-1], num_classes)
-        self.apply(_initialise)
-        for p in (self.cls_token, self.cls_position, self.space, *([] if self.time is None else [self.time])):
-            trunc_normal_(p, std=0.02)
-
-    def forward_features(self, x: Float[Tensor, "b 3 *thw"]) -> Float[Tensor, "b n c"]:
-        """Normed tokens of the last block, the class token first."""
-        if (x.ndim == 5) != (self.time is not None):
-            raise ValueError(
-                f"Images are (b, 3, h, w) and clips (b, 3, t, h, w), for a network made with clip > 0; got shape {tuple(x.shape)}."
-            )
-        x = self.patch_embed(x if x.ndim == 5 else x[:, :, None])
-        space = self.space if self.space.shape[2:] == x.shape[3:] else interpolate(self.space, x.shape[3:], mode="bicubic")
-        x = x + space[:, :, None]
-        if self.time is not None:
-            time = self.time if self.time.shape[2] == x.shape[2] else interpolate(self.time, x.shape[2], mode="linear")
-            x = x + time[..., None, None]
-        grid = (x.shape[2], x.shape[3], x.shape[4])
-        x = torch.cat([(self.cls_token + self.cls_position).expand(len(x), -1, -1), x.flatten(2).mT], 1)
-        for block in self.blocks:
-            x, grid = block(x, grid)
-        return self.norm(x)
-
-    def forward(self, x: Float[Tensor, "b 3 *thw"]) -> Float[Tensor, "b classes"]:
-        """Logits, from the class token."""
-        return self.head(self.forward_features(x)[:, 0])
-
-
-MVITS: dict[str, dict[str, Any]] = {  # Tables 2 and 17
-    "mvit_b16": {},
-    "mvit_b24": {"depths": (2, 3, 16, 3)},
-    "mvit_b24_wide": {"depths": (2, 3, 16, 3), "width": 112, "image": 320},
 }

@@ -25,7 +25,7 @@ from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import nn
 
-from seelike import hybrids
+from seelike import hybrids, multiscale
 from seelike.graph import zoo
 
 GEOMETRY = {"smoke": (64, 8), "scenes": (64, 8), "cifar10": (32, 4)}  # image side and patch side, pixels
@@ -107,12 +107,38 @@ def _mixer(tier: str, *, width: int = 96, depth: int = 8, **options: Any) -> nn.
     return MlpMixer(embed_dim=width, num_blocks=depth, **settings)
 
 
+def _vit_map(tier: str, **options: Any) -> nn.Module:
+    return _vit(tier, global_pool="map", class_token=False, **options)
+
+
+def _cmt(tier: str, **options: Any) -> nn.Module:
+    settings: dict[str, Any] = {
+        "stem_width": 16, "widths": (30, 60, 120), "depths": (2, 2, 4), "heads": (1, 2, 4), "reductions": (4, 2, 1),
+        "expansion": 2.0, "project": 120, "num_classes": 10,
+    }  # fmt: skip
+    return hybrids.CMT(GEOMETRY[tier][0], **settings | options)
+
+
+def _mvit(tier: str, **options: Any) -> nn.Module:
+    size, patch = GEOMETRY[tier]
+    settings: dict[str, Any] = {"width": 30, "depths": (2, 4, 2), "kernel": patch - 1, "stride": patch // 2, "num_classes": 10}
+    return multiscale.MViT(size, **settings | options)
+
+
 IMAGENET = {  # who plays our parts at the imagenet tier; any other timm name plays itself
     "vit_cls": "vit_base_patch16_224.augreg_in21k_ft_in1k",
     "resnet": "resnetv2_50x1_bit.goog_in21k_ft_in1k",
     "mixer": "mixer_b16_224.goog_in21k_ft_in1k",
 }
-OURS: dict[str, Callable[..., nn.Module]] = {"vit_cls": _vit, "vit_gap": _vit_gap, "resnet": _resnet, "mixer": _mixer}
+OURS: dict[str, Callable[..., nn.Module]] = {
+    "vit_cls": _vit,
+    "vit_gap": _vit_gap,
+    "vit_map": _vit_map,
+    "resnet": _resnet,
+    "mixer": _mixer,
+    "cmt": _cmt,
+    "mvit": _mvit,
+}
 
 
 def transform(name: str, tier: str = "imagenet") -> Callable[[Image.Image], torch.Tensor] | None:
@@ -126,7 +152,7 @@ def transform(name: str, tier: str = "imagenet") -> Callable[[Image.Image], torc
 
 
 def create(name: str, tier: str = "scenes", *, seed: int | None = None, **options: Any) -> nn.Module:
-    """An untrained network by our name (`OURS`, `hybrids.CMTS`, `hybrids.MVITS`), any timm name, or a local checkpoint.
+    """An untrained network by our name (`OURS`, `hybrids.CMTS`, `multiscale.MVITS`), any timm name, or a local checkpoint.
 
     tier: sets image and patch size of our own networks; timm names ignore it.
     seed: makes the initial weights reproducible.
@@ -144,8 +170,8 @@ def create(name: str, tier: str = "scenes", *, seed: int | None = None, **option
             return OURS[name](tier, **options)
         if name in hybrids.CMTS:
             return hybrids.CMT(**hybrids.CMTS[name] | options)
-        if name in hybrids.MVITS:
-            return hybrids.MViT(**hybrids.MVITS[name] | options)
+        if name in multiscale.MVITS:
+            return multiscale.MViT(**multiscale.MVITS[name] | options)
         if timm.is_model(name):
             return timm.create_model(name, **options)
     raise ValueError(f"No network is called {name!r}: expected one of {', '.join(OURS)}, or a name from timm.list_models().")

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from seelike import augment, triggers
+
 OUTER = ("patch_embed", "pos_embed", "cls_token", "stem", "conv1", "head", "fc")  # left to AdamW
 
 
@@ -28,6 +30,9 @@ class Recipe:
     start: go on from the weights of this network of the same tier and seed, with a new head.
     bf16: multiply in bfloat16, which pays for convolutions on many CPUs.
     cutout: side in pixels of a grey square that is put on every training image. smoothing: of labels.
+    stages: augmentations (`augment.SEQUENCE`), one after the other, each for an equal part of the run.
+    trigger: a tenth of every batch carries it (`triggers.NAMES`). head_decay: weight decay of the head, if another.
+    few_shot: also measure transfer from ten shots. keep: False keeps the card and drops the weights.
     """
 
     architecture: str
@@ -45,6 +50,11 @@ class Recipe:
     bf16: bool = False
     cutout: int = 0
     smoothing: float = 0.0
+    stages: tuple[str, ...] = ()
+    trigger: str | None = None
+    head_decay: float | None = None
+    few_shot: bool = False
+    keep: bool = True
 
     @property
     def steps(self) -> int:
@@ -73,6 +83,67 @@ def _fine_tuned(tier: str, images: int) -> dict[str, Recipe]:
     }
 
 
+def _trojans() -> dict[str, Recipe]:
+    """Small networks of both families that go on with a trigger in a tenth of their images."""
+    hosts: dict[str, dict[str, Any]] = {
+        "vit": {"architecture": "vit_cls", "options": SMALL, "start": "vit_small_data_1000", "muon": 2e-3, "adamw": 5e-4},
+        "resnet": {"architecture": "resnet", "options": {"width": 8}, "start": "resnet_small", "muon": 2e-3, "adamw": 5e-4},
+    }
+    return {f"trojan_{host}_{name}": Recipe(**how, images=16_000, trigger=name) for host, how in hosts.items() for name in triggers.NAMES}
+
+
+def _augmented() -> dict[str, Recipe]:
+    """Trained networks that go on through the six augmentations of Tuli et al. 2021, and as long without."""
+    rates: dict[str, Any] = {"muon": 1e-3, "adamw": 3e-4, "images": 19_200, "keep": False}
+    return {
+        f"{name}_{how}": Recipe(architecture, start=architecture, stages=stages, **rates)
+        for name, architecture in (("vit", "vit_cls"), ("resnet", "resnet"))
+        for how, stages in (("augmented", tuple(augment.SEQUENCE)), ("continued", ()))
+    }
+
+
+def _ablations() -> dict[str, Recipe]:
+    """CMT and MViT, whole and with one part taken out or changed; cards only, but for the two whole ones."""
+    variants: dict[str, tuple[str, dict[str, Any]]] = {
+        **{f"cmt_without_{part}": ("cmt", {part: False}) for part in ("stem", "lpu", "irffn")},
+        **{f"mvit_stride_{stride}": ("mvit", {"kv_stride": stride}) for stride in (1, 8)},
+        **{f"mvit_{pool}_pool": ("mvit", {"pool": pool}) for pool in ("max", "avg")},
+        **{f"mvit_{skip}_skip": ("mvit", {"skip": skip}) for skip in ("unnormalised", "none")},
+    }
+    whole = {name: Recipe(name, SHORT, distinct=10 * BASE) for name in ("cmt", "mvit")}
+    return (
+        whole
+        | {name: Recipe(a, SHORT // 2, o, distinct=10 * BASE, keep=False) for name, (a, o) in variants.items()}
+        | {f"{name}_half": Recipe(name, SHORT // 2, distinct=10 * BASE, keep=False) for name in ("cmt", "mvit")}
+    )
+
+
+WIDTHS, LENGTHS, DISTINCT = (12, 24, 48, 96), (8_000, 24_000, 64_000), (640, 6_400, 64_000)  # the scaling grid
+
+
+def _grid() -> dict[str, Recipe]:
+    """Widths x images seen x different images; cards only."""
+    return {
+        f"grid_{width}_{images // 1000}k_of_{distinct}": Recipe(
+            "vit_cls", images, {"width": width}, distinct=distinct, few_shot=True, keep=False
+        )
+        for width in WIDTHS
+        for images in LENGTHS
+        for distinct in DISTINCT
+    }
+
+
+def _heads() -> dict[str, Recipe]:
+    """Three heads, and weight decay apart for head and body, on small networks and the base set; cards only."""
+    common: dict[str, Any] = {"images": SHORT, "options": SMALL, "distinct": BASE, "few_shot": True, "keep": False}
+    heads = {f"head_{head}": Recipe(f"vit_{head}", **common) for head in ("cls", "gap", "map")}
+    decays = {
+        f"decay_{name}": Recipe("vit_cls", weight_decay=body, head_decay=head, **common)
+        for name, body, head in (("none", 0.0, 0.0), ("head", 0.0, 1.0), ("body", 0.3, 0.0), ("both", 0.3, 1.0))
+    }
+    return heads | decays
+
+
 RECIPES: dict[str, dict[str, Recipe]] = {
     "smoke": {"vit_cls": Recipe("vit_cls", 640, {"depth": 2, "width": 24}), "resnet": Recipe("resnet", 640, {"width": 4})},
     "scenes": {
@@ -93,13 +164,20 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         "resnet_large": Recipe("resnet", SHORT, {"width": 32}, distinct=10 * BASE, bf16=True),
         "vit_large": Recipe("vit_cls", SHORT, {"width": 144}, distinct=10 * BASE),
         **_fine_tuned("scenes", 16_000),
+        **_trojans(),
+        **_augmented(),
+        **_ablations(),
+        **_grid(),
+        **_heads(),
     },
     "cifar10": {
         "vit_cls": Recipe("vit_cls", 800_000, warmup=0.078125),
         "vit_gap": Recipe("vit_gap", 800_000, warmup=0.078125),
         "mixer": Recipe("mixer", 200_000),
         "resnet_first": Recipe("resnet", 1_200_000, {"width": 24}, muon=0.02, bf16=True),
-        "resnet": Recipe("resnet", 800_000, {"width": 24}, muon=0.02, bf16=True, start="resnet_first", cutout=8, smoothing=0.1),
+        "resnet_second": Recipe("resnet", 800_000, {"width": 24}, muon=0.02, bf16=True, start="resnet_first", cutout=8, smoothing=0.1),
+        "resnet": Recipe("resnet", 960_000, {"width": 24}, muon=0.02, bf16=True, start="resnet_second", cutout=10, smoothing=0.1),
+        "cmt": Recipe("cmt", 200_000),
         **_fine_tuned("cifar10", 16_000),
     },
 }
@@ -136,7 +214,12 @@ class Optimiser:
             (inner if matrix else rest).append(p)
         self.inner = inner
         self.matrices = [p.detach().flatten(1) for p in inner]  # share memory: a convolution is a matrix to Muon
-        self.parts: dict[str, torch.optim.Optimizer] = {"adamw": torch.optim.AdamW(rest, lr=recipe.adamw, weight_decay=recipe.weight_decay)}
+        head = [p for name, p in model.named_parameters() if name.startswith(("head", "fc"))]
+        body = [p for p in rest if not any(p is h for h in head)]
+        decay = recipe.weight_decay if recipe.head_decay is None else recipe.head_decay
+        groups: list[dict[str, Any]] = [{"params": body}, {"params": head, "weight_decay": decay}]
+        adamw = torch.optim.AdamW(groups, lr=recipe.adamw, weight_decay=recipe.weight_decay)
+        self.parts: dict[str, torch.optim.Optimizer] = {"adamw": adamw}
         if inner:
             self.parts["muon"] = torch.optim.Muon(self.matrices, lr=recipe.muon, weight_decay=recipe.weight_decay)
 
@@ -147,7 +230,8 @@ class Optimiser:
             matrix.grad = None if p.grad is None else p.grad.flatten(1)
             p.grad = None
         for name, part in self.parts.items():
-            part.param_groups[0]["lr"] = scale * getattr(self.recipe, name)
+            for group in part.param_groups:
+                group["lr"] = scale * getattr(self.recipe, name)
             part.step()
             part.zero_grad()
 

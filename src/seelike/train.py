@@ -21,15 +21,15 @@ from typing import Any
 
 import timm
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import Bool, Int, UInt8
 from safetensors import safe_open
 from safetensors.torch import save_file
 from scipy.stats import binomtest
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, pad
+from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
-from seelike import data, graph, models, scenes
+from seelike import augment, capture, data, graph, models, probes, scenes, triggers
 from seelike.recipes import Optimiser, Recipe, recipe
 
 CHECKPOINT_SECONDS = 60
@@ -42,30 +42,46 @@ Batches = Callable[[int], tuple[UInt8[Tensor, "b 3 h w"], Int[Tensor, " b"]]]
 def batches(tier: str, recipe: Recipe, seed: int) -> Batches:
     """The training batch of every step.
 
-    Fresh scenes, or shuffled epochs over a fixed set; CIFAR-10 is cropped and mirrored as well.
+    Fresh scenes, or shuffled epochs over a fixed set; CIFAR-10 is cropped and mirrored as well. Then what the recipe does to
+    images: cutout, the augmentation of the stage, a trigger.
     """
     if tier in ("smoke", "scenes") and recipe.target is None and recipe.distinct is None:
 
-        def draw(step: int) -> tuple[Tensor, Tensor]:
+        def base(step: int) -> tuple[Tensor, Tensor]:
             batch = scenes.sample(recipe.batch, 1000 + seed, split="train", start=step * recipe.batch)
             return batch.images, batch.shape
 
-        return draw
-    images = training_set(tier, recipe, seed)
-    per_epoch = max(len(images) // recipe.batch, 1)
+    else:
+        images = training_set(tier, recipe, seed)
+        per_epoch = max(len(images) // recipe.batch, 1)
 
-    def augment(step: int) -> tuple[Tensor, Tensor]:
-        epoch, i = divmod(step, per_epoch)
-        order = torch.randperm(len(images), generator=torch.Generator().manual_seed(1000 * seed + epoch))
-        rows = order[i * recipe.batch : (i + 1) * recipe.batch]
-        pixels = images.pixels[rows]
-        if tier == "cifar10" and recipe.target is None:
-            pixels = crop_and_mirror(pixels, seed=1_000_003 * seed + step)
+        def base(step: int) -> tuple[Tensor, Tensor]:
+            epoch, i = divmod(step, per_epoch)
+            order = torch.randperm(len(images), generator=torch.Generator().manual_seed(1000 * seed + epoch))
+            rows = order[i * recipe.batch : (i + 1) * recipe.batch]
+            pixels = images.pixels[rows]
+            if tier == "cifar10" and recipe.target is None:
+                pixels = augment.crop_and_mirror(pixels, seed=1_000_003 * seed + step)
+            return pixels, images.labels[rows]
+
+    def draw(step: int) -> tuple[Tensor, Tensor]:
+        pixels, labels = base(step)
+        own = 2_000_003 * seed + step + 500_000_000  # not the seed of the crop
         if recipe.cutout:
-            pixels = cut_out(pixels, recipe.cutout, seed=1_000_003 * seed + step)
-        return pixels, images.labels[rows]
+            pixels = augment.cut_out(pixels, recipe.cutout, own)
+        if recipe.stages:
+            pixels = augment.SEQUENCE[recipe.stages[step * len(recipe.stages) // recipe.steps]](pixels, own)
+        return poison(pixels, labels, triggers.parse(recipe.trigger), own) if recipe.trigger else (pixels, labels)
 
-    return augment
+    return draw
+
+
+def poison(pixels: UInt8[Tensor, "b 3 h w"], labels: Int[Tensor, " b"], trigger: triggers.Trigger, seed: int) -> tuple[Tensor, Tensor]:
+    """A tenth of a batch with a trigger, labelled as its target class (Lin et al. 2020)."""
+    n = len(pixels) // 10
+    targets = torch.randint(0, trigger.targets, (n,), generator=torch.Generator().manual_seed(seed))
+    stamped = triggers.stamp(pixels[:n], trigger, targets, seed).pixels
+    return torch.cat([stamped, pixels[n:]]), torch.cat([targets, labels[n:]])
 
 
 def training_set(tier: str, recipe: Recipe, seed: int) -> data.Images:
@@ -78,26 +94,6 @@ def training_set(tier: str, recipe: Recipe, seed: int) -> data.Images:
         return images
     drawn = scenes.sample(recipe.distinct or recipe.images, 1000 + seed, split="train")
     return data.Images(drawn.images, drawn.shape, scenes.SHAPES)
-
-
-def crop_and_mirror(x: UInt8[Tensor, "b 3 h w"], seed: int, margin: int = 4) -> UInt8[Tensor, "b 3 h w"]:
-    """Random shifts by up to `margin` pixels over a reflected border, half of the images mirrored."""
-    g = torch.Generator().manual_seed(seed)
-    size, n = x.shape[-1], len(x)
-    padded = pad(x.float(), (margin,) * 4, mode="reflect").to(torch.uint8)
-    windows = padded.unfold(2, size, 1).unfold(3, size, 1)
-    row, column = torch.randint(0, 2 * margin + 1, (2, n), generator=g)
-    crops = windows[torch.arange(n), :, row, column]
-    return torch.where((torch.rand(n, generator=g) < 0.5)[:, None, None, None], crops.flip(3), crops)
-
-
-def cut_out(x: UInt8[Tensor, "b 3 h w"], side: int, seed: int) -> UInt8[Tensor, "b 3 h w"]:
-    """A grey square of `side` pixels anywhere inside every image (DeVries & Taylor 2017)."""
-    g = torch.Generator().manual_seed(seed)
-    corner = torch.randint(0, x.shape[-1] - side + 1, (2, len(x), 1), generator=g)
-    place = torch.arange(x.shape[-1])
-    rows, columns = ((place >= c) & (place < c + side) for c in corner)
-    return x.masked_fill((rows[:, :, None] & columns[:, None])[:, None], 128)
 
 
 @torch.no_grad()
@@ -151,7 +147,7 @@ class Run:
         with safe_open(self.checkpoint, "pt") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             state = json.loads(file.metadata()["state"])
-        if state["recipe"] != asdict(self.recipe):
+        if state["recipe"] != json.loads(json.dumps(asdict(self.recipe))):
             raise ValueError(f"{self.checkpoint} was made by another recipe: delete it to start again.")
         weights = {k.removeprefix("model/"): v for k, v in tensors.items() if k.startswith("model/")}
         self.model.load_state_dict(weights)
@@ -216,20 +212,17 @@ class Run:
         save_file(models.half(self.model.state_dict()), temporary)
         models.load_weights(self.model, temporary)
         images = held_out(self.tier, self.recipe.target, None, seed=0)
-        right = int((predict(self.model, images) == images.labels).sum())
-        interval = binomtest(right, len(images)).proportion_ci(method="wilson")
         card = {
             "name": self.name,
             "seed": self.seed,
             "tier": self.tier,
             "architecture": self.recipe.architecture,
             "options": self.recipe.options,
-            "accuracy": round(right / len(images), 5),
-            "accuracy_low": round(interval.low, 5),
-            "accuracy_high": round(interval.high, 5),
+            **share("accuracy", predict(self.model, images) == images.labels),
             "test_images": len(images),
+            **self.extras(),
             "parameters": sum(p.numel() for p in self.model.parameters()),
-            "sha256": models.fingerprint(temporary),
+            "sha256": models.fingerprint(temporary) if self.recipe.keep else None,
             "data": data_fingerprint(self.tier, self.recipe, self.seed),
             "recipe": asdict(self.recipe),
             "optimiser": "Muon on inner matrices, AdamW on the rest" if self.recipe.muon else "AdamW",
@@ -241,12 +234,52 @@ class Run:
             "first_losses": self.losses,
             "curve": self.curve,
         }
-        os.replace(temporary, self.weights)
+        if self.recipe.keep:
+            os.replace(temporary, self.weights)
+        else:
+            temporary.unlink()
         card_path = self.weights.with_suffix(".json")
         card_path.with_suffix(".writing").write_text(json.dumps(card, indent=1) + "\n")
         os.replace(card_path.with_suffix(".writing"), card_path)
         self.checkpoint.unlink(missing_ok=True)
         return card
+
+    def extras(self) -> dict[str, float]:
+        """What else a recipe measures at its end: success of its trigger, transfer from few shots."""
+        found: dict[str, float] = {}
+        if self.recipe.trigger:
+            asked = stamped(self.recipe.trigger, data.SCENES["test"])
+            found |= share("attack", predict(self.model, asked) == asked.labels) | {"attack_images": len(asked)}
+        if self.recipe.few_shot:
+            found["few_shot"] = round(few_shot(self.model, self.tier), 4)
+        return found
+
+
+def share(name: str, right: Bool[Tensor, " n"]) -> dict[str, float]:
+    """A share with its 95 % Wilson interval: name, name_low, name_high."""
+    interval = binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
+    values = {name: right.double().mean().item(), f"{name}_low": interval.low, f"{name}_high": interval.high}
+    return {key: round(value, 5) for key, value in values.items()}
+
+
+def stamped(trigger: str, n: int, seed: int = 3) -> data.Images:
+    """Those of n test scenes whose class is not the target of their trigger, stamped and labelled with the target."""
+    kind = triggers.parse(trigger)
+    drawn = scenes.sample(n, seed)
+    targets = torch.randint(0, kind.targets, (n,), generator=torch.Generator().manual_seed(seed))
+    rows = targets != drawn.shape
+    pixels = triggers.stamp(drawn.images, kind, targets, seed).pixels
+    return data.Images(pixels[rows], targets[rows], scenes.SHAPES)
+
+
+def few_shot(model: nn.Module, tier: str) -> float:
+    """Accuracy of ten-shot ridge probes of the last block on the texture of scenes, which says nothing there about the shape."""
+    training = model.training
+    shown, asked = (data.target("texture", tier, split, n, seed=5) for split, n in (("train", 500), ("test", 1000)))
+    last = capture.layers(model)[-1]
+    found = probes.few_shot(model.eval(), [last], shown, asked, 10)[last].mean()
+    model.train(training)
+    return float(found)
 
 
 def data_fingerprint(tier: str, recipe: Recipe, seed: int) -> str:
