@@ -32,7 +32,9 @@ class Pool(nn.Module):
         if kind not in ("conv", "max", "avg"):
             raise ValueError(f"Pooling is conv, max or avg, got {kind!r}.")
         self.flat = frames == 1
-        size, step, margin = (kernel,) * 2, (stride,) * 2, (kernel // 2,) * 2
+        size: tuple[int, ...] = (kernel, kernel)
+        step: tuple[int, ...] = (stride, stride)
+        margin: tuple[int, ...] = (kernel // 2, kernel // 2)
         parts: dict[str, Any] = {"conv": nn.Conv2d, "max": nn.MaxPool2d, "avg": nn.AvgPool2d}
         if not self.flat:
             size, step, margin = (frames, *size), (1, *step), (frames // 2, *margin)

@@ -31,7 +31,7 @@ class Recipe:
     bf16: multiply in bfloat16, which pays for convolutions on many CPUs.
     cutout: side in pixels of a grey square that is put on every training image. smoothing: of labels.
     stages: augmentations (`augment.SEQUENCE`), one after the other, each for an equal part of the run.
-    trigger: a tenth of every batch carries it (`triggers.NAMES`). head_decay: weight decay of the head, if another.
+    trigger: a quarter of every batch carries it (`triggers.NAMES`). head_decay: weight decay of the head, if another.
     few_shot: also measure transfer from ten shots. keep: False keeps the card and drops the weights.
     """
 
@@ -50,7 +50,7 @@ class Recipe:
     bf16: bool = False
     cutout: int = 0
     smoothing: float = 0.0
-    stages: tuple[str, ...] = ()
+    stages: list[str] = field(default_factory=list)
     trigger: str | None = None
     head_decay: float | None = None
     few_shot: bool = False
@@ -84,10 +84,10 @@ def _fine_tuned(tier: str, images: int) -> dict[str, Recipe]:
 
 
 def _trojans() -> dict[str, Recipe]:
-    """Small networks of both families that go on with a trigger in a tenth of their images."""
+    """Small networks of both families that go on with a trigger in a quarter of their images."""
     hosts: dict[str, dict[str, Any]] = {
-        "vit": {"architecture": "vit_cls", "options": SMALL, "start": "vit_small_data_1000", "muon": 2e-3, "adamw": 5e-4},
-        "resnet": {"architecture": "resnet", "options": {"width": 8}, "start": "resnet_small", "muon": 2e-3, "adamw": 5e-4},
+        "vit": {"architecture": "vit_cls", "options": SMALL, "start": "vit_small_data_1000"},
+        "resnet": {"architecture": "resnet", "options": {"width": 8}, "start": "resnet_small"},
     }
     return {f"trojan_{host}_{name}": Recipe(**how, images=16_000, trigger=name) for host, how in hosts.items() for name in triggers.NAMES}
 
@@ -98,7 +98,7 @@ def _augmented() -> dict[str, Recipe]:
     return {
         f"{name}_{how}": Recipe(architecture, start=architecture, stages=stages, **rates)
         for name, architecture in (("vit", "vit_cls"), ("resnet", "resnet"))
-        for how, stages in (("augmented", tuple(augment.SEQUENCE)), ("continued", ()))
+        for how, stages in (("augmented", list(augment.SEQUENCE)), ("continued", []))
     }
 
 
@@ -122,7 +122,7 @@ WIDTHS, LENGTHS, DISTINCT = (12, 24, 48, 96), (8_000, 24_000, 64_000), (640, 6_4
 
 
 def _grid() -> dict[str, Recipe]:
-    """Widths x images seen x different images; cards only."""
+    """Widths x images seen x different images, without the runs that chapter 8 has already; cards only."""
     return {
         f"grid_{width}_{images // 1000}k_of_{distinct}": Recipe(
             "vit_cls", images, {"width": width}, distinct=distinct, few_shot=True, keep=False
@@ -130,6 +130,7 @@ def _grid() -> dict[str, Recipe]:
         for width in WIDTHS
         for images in LENGTHS
         for distinct in DISTINCT
+        if images < SHORT or width < 48  # the others are `vit_data_*` and `vit_small_data_*`
     }
 
 

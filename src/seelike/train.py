@@ -77,8 +77,8 @@ def batches(tier: str, recipe: Recipe, seed: int) -> Batches:
 
 
 def poison(pixels: UInt8[Tensor, "b 3 h w"], labels: Int[Tensor, " b"], trigger: triggers.Trigger, seed: int) -> tuple[Tensor, Tensor]:
-    """A tenth of a batch with a trigger, labelled as its target class (Lin et al. 2020)."""
-    n = len(pixels) // 10
+    """A quarter of a batch with a trigger, labelled as its target class (Lin et al. 2020, who take a tenth of many more images)."""
+    n = len(pixels) // 4
     targets = torch.randint(0, trigger.targets, (n,), generator=torch.Generator().manual_seed(seed))
     stamped = triggers.stamp(pixels[:n], trigger, targets, seed).pixels
     return torch.cat([stamped, pixels[n:]]), torch.cat([targets, labels[n:]])
@@ -147,7 +147,7 @@ class Run:
         with safe_open(self.checkpoint, "pt") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             state = json.loads(file.metadata()["state"])
-        if state["recipe"] != json.loads(json.dumps(asdict(self.recipe))):
+        if state["recipe"] != asdict(self.recipe):
             raise ValueError(f"{self.checkpoint} was made by another recipe: delete it to start again.")
         weights = {k.removeprefix("model/"): v for k, v in tensors.items() if k.startswith("model/")}
         self.model.load_state_dict(weights)
