@@ -69,8 +69,7 @@ patch, side = embed.patch_size[0], embed.grid_size[0]
 uniform = attention.uniform_distance(side, patch)
 
 distance = {
-    name: attention.head_distances(model, images, patch)
-    for name, model in cast.items()
+    name: attention.head_distances(model, images) for name, model in cast.items()
 }
 print(f"uniform attention: {uniform:.1f} pixels, {side} x {side} patches")
 
@@ -112,9 +111,9 @@ plots.sign(fig, tier)
 # the class token counts as distance zero. The more a head attends to the class token, the more local it seems.
 
 # %%
-naive = attention.head_distances(
-    cast["vit_cls-0"], images, patch, renormalise=False
-).mean((0, 2))
+naive = attention.head_distances(cast["vit_cls-0"], images, renormalise=False).mean(
+    (0, 2)
+)
 right = distance["vit_cls-0"].mean((0, 2))
 
 # %% mystnb={"figure": {"name": "fig-misread-distance", "caption": "Mean distance over heads, by block, with and without renormalising after the class token has been dropped. The gap is attention to the class token, not locality."}, "image": {"alt": "Line plot of mean attention distance in pixels against block: one line renormalised, one not, and a dotted line for uniform attention."}} tags=["hide-input"]
@@ -141,7 +140,7 @@ cards = {
 }
 shares = {name: int(name.rsplit("_", 1)[1]) for name in cards}
 by_data = {
-    name: attention.head_distances(models.load(name, tier), images, patch)
+    name: attention.head_distances(models.load(name, tier), images)
     for name in cards
 }
 

@@ -54,7 +54,7 @@ def test_no_square_grid_is_a_sentence():
 def test_a_network_without_attention_is_a_sentence():
     images = data.load("scenes", "test", 4)
     with pytest.raises(ValueError, match="ResNet has no attention to capture"):
-        attention.head_distances(models.create("resnet"), images, 8)
+        attention.head_distances(models.create("resnet"), images)
     with pytest.raises(ValueError, match="ResNet has no attention heads"):
         attention.head_subsets(models.create("resnet"), models.create("resnet"), images, ["layer1.0"], [(0,)])
 
@@ -62,7 +62,7 @@ def test_a_network_without_attention_is_a_sentence():
 def test_head_distances_are_means_over_each_batch():
     model = models.create("vit_cls", seed=0).eval()
     images = data.Images(*(getattr(data.load("scenes", "test", 10), k) for k in ("pixels", "labels", "classes")), batch_size=5)
-    found = attention.head_distances(model, images, 8)
+    found = attention.head_distances(model, images)
     assert found.shape == (2, 8, 3)
     x = images.images[5:]
     with torch.no_grad(), capture.attention(model) as maps:
@@ -89,3 +89,21 @@ def test_gram_matrices_of_heads_add_up_to_their_concatenation():
     for label, columns in (("heads/0", slice(0, 32)), ("heads/0+2", [*range(32), *range(64, 96)])):
         expected = cka(heads[tap][..., columns], unit["layer1.0"]).item()
         assert found.loc[label, "layer1.0"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_coarser_keys_stand_at_their_own_centres():
+    uniform = attention.mean_distance(torch.full((1, 2, 16, 4), 1 / 4), 16)
+    rows = torch.tensor([8.0, 24, 40, 56])
+    queries = torch.stack(torch.meshgrid(rows, rows, indexing="ij"), -1).view(-1, 2)
+    keys = torch.stack(torch.meshgrid(*[torch.tensor([16.0, 48])] * 2, indexing="ij"), -1).view(-1, 2)
+    torch.testing.assert_close(uniform, torch.cdist(queries, keys).mean().expand(1, 2))
+
+
+@pytest.mark.parametrize("name", ["cmt", "mvit"])
+def test_pyramids_have_distances_block_by_block(name):
+    model = models.create(name, seed=0).eval()
+    found = attention.block_distances(model, [(torch.randn(2, 3, 64, 64),)])
+    assert [f.shape for f in found] == [
+        (1, b.attn.num_heads) for b in model.modules() if type(b).__name__ in ("CMTBlock", "MultiscaleBlock")
+    ]
+    assert all((f > 0).all() and (f < 64).all() for f in found)

@@ -21,10 +21,15 @@ from seelike.capture import attention, capture, flat
 from seelike.cka import CKA, gram
 
 
-@lru_cache(8)
-def _grid_distances(side: int) -> Float[Tensor, "n n"]:
-    place = torch.stack(torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij"), -1).view(-1, 2).float()
-    return torch.cdist(place, place)
+@lru_cache(32)
+def _grid_distances(queries: int, keys: int) -> Float[Tensor, "n m"]:
+    """Distances between the centres of two square grids over the same image, in sides of a query's cell."""
+
+    def centres(side: int) -> Tensor:
+        line = (torch.arange(side) + 0.5) * (queries / side)
+        return torch.stack(torch.meshgrid(line, line, indexing="ij"), -1).view(-1, 2)
+
+    return torch.cdist(centres(queries), centres(keys))
 
 
 def grid_side(n: int, prefix: int | None = None) -> tuple[int, int]:
@@ -36,17 +41,17 @@ def grid_side(n: int, prefix: int | None = None) -> tuple[int, int]:
 
 
 def mean_distance(
-    weights: Float[Tensor, "b heads n n"], patch: int, *, prefix: int | None = None, renormalise: bool = True
+    weights: Float[Tensor, "b heads n m"], patch: int | float, *, prefix: int | None = None, renormalise: bool = True
 ) -> Float[Tensor, "b heads"]:
     """Distance in pixels between a query patch and the patches it attends to, averaged over queries (Raghu et al. 2021, Sec. 4).
 
-    weights: rows sum to 1 over keys. patch: side of a patch in pixels. prefix: tokens before the grid (default: those
-    that do not fit a square), left out as queries and as keys. renormalise: make the remaining weights sum to 1 again;
-    without it, attention to the class token counts as distance 0.
+    weights: rows sum to 1 over keys, which may be a coarser grid than the queries. patch: side of a query's patch in pixels.
+    prefix: tokens before the grid (default: those that do not fit a square), left out as queries and as keys. renormalise:
+    make the remaining weights sum to 1 again; without it, attention to the class token counts as distance 0.
     """
-    side, first = grid_side(weights.shape[-1], prefix)
-    inner = weights[..., first:, first:].float()
-    distance = _grid_distances(side).to(inner.device) * patch
+    (side, first), (coarse, skip) = (grid_side(n, prefix) for n in weights.shape[-2:])
+    inner = weights[..., first:, skip:].float()
+    distance = _grid_distances(side, coarse).to(inner.device) * patch
     per_query = (inner * distance).sum(-1)
     if renormalise:
         per_query = per_query / inner.sum(-1).clamp_min(1e-12)
@@ -55,7 +60,7 @@ def mean_distance(
 
 def uniform_distance(side: int, patch: int) -> float:
     """Mean distance in pixels when every patch attends to all patches alike, itself included: the fully global line."""
-    return float(_grid_distances(side).mean()) * patch
+    return float(_grid_distances(side, side).mean()) * patch
 
 
 def prefix_mass(weights: Float[Tensor, "b heads n n"], *, prefix: int | None = None) -> Float[Tensor, "b heads"]:
@@ -65,20 +70,33 @@ def prefix_mass(weights: Float[Tensor, "b heads n n"], *, prefix: int | None = N
 
 
 @torch.no_grad()
-def head_distances(
-    model: nn.Module, loader: Iterable[Any], patch: int, *, prefix: int | None = None, renormalise: bool = True
-) -> Float[np.ndarray, "batches blocks heads"]:
-    """Mean attention distance of every head in pixels, one value per batch; ValueError for a network without attention."""
+def block_distances(
+    model: nn.Module, loader: Iterable[Any], *, prefix: int | None = None, renormalise: bool = True
+) -> list[Float[np.ndarray, "batches heads"]]:
+    """Mean attention distance in pixels of every head of every block, one value per batch; ValueError for a network without attention.
+
+    Blocks may have grids and numbers of heads of their own, as in pyramids.
+    """
+    size = 0
 
     def reduce(weights: Tensor) -> Tensor:
+        patch = size / grid_side(weights.shape[-2], prefix)[0]
         return mean_distance(weights, patch, prefix=prefix, renormalise=renormalise).mean(0)
 
     rows = []
     with attention(model, reduce=reduce) as found:
         for batch in loader:
+            size = batch[0].shape[-1]
             model(batch[0])
-            rows.append(torch.stack(list(found.values())))
-    return torch.stack(rows).double().cpu().numpy()
+            rows.append(list(found.values()))
+    return [torch.stack(block).double().cpu().numpy() for block in zip(*rows, strict=True)]
+
+
+def head_distances(
+    model: nn.Module, loader: Iterable[Any], *, prefix: int | None = None, renormalise: bool = True
+) -> Float[np.ndarray, "batches blocks heads"]:
+    """The same for a network whose blocks all have as many heads."""
+    return np.stack(block_distances(model, loader, prefix=prefix, renormalise=renormalise), 1)
 
 
 def subsets(distances: Float[np.ndarray, " heads"]) -> list[tuple[int, ...]]:

@@ -24,6 +24,7 @@ from timm.models.mlp_mixer import MlpMixer
 from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from seelike import hybrids, multiscale
 from seelike.graph import zoo
@@ -175,6 +176,19 @@ def create(name: str, tier: str = "scenes", *, seed: int | None = None, **option
         if timm.is_model(name):
             return timm.create_model(name, **options)
     raise ValueError(f"No network is called {name!r}: expected one of {', '.join(OURS)}, or a name from timm.list_models().")
+
+
+def cost(name: str, side: int, **options: Any) -> tuple[int, float]:
+    """Parameters of a network, and multiplications of one forward pass over a side x side image; no weights are made."""
+    with torch.device("meta"):
+        model = create(name, **options).eval()
+        x = torch.empty(1, 3, side, side)
+    for module in model.modules():
+        if hasattr(module, "fused_attn"):
+            module.fused_attn = False  # type: ignore[assignment]  # the counter does not know fused attention on this device
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(x)
+    return sum(p.numel() for p in model.parameters()), counter.get_total_flops() / 2
 
 
 def untrained(name: str, tier: str = "scenes", seed: int = 100) -> nn.Module:

@@ -20,8 +20,9 @@ from torch import Tensor
 from seelike.graph import commit
 
 COLOURS = dict(
-    zip(("vit_cls", "resnet", "vit_gap", "mixer", "vit_matched", "control"), sns.color_palette("colorblind", 10), strict=False)
+    zip(("vit_cls", "resnet", "vit_gap", "mixer", "vit_matched", "cmt", "mvit"), sns.color_palette("colorblind", 10), strict=False)
 ) | {"control": (0.35, 0.35, 0.35), "vit_cls_adamw": (0.35, 0.35, 0.35)}
+COLOURS |= {"vit_data_1000": COLOURS["vit_cls"], "resnet_short": COLOURS["resnet"]}
 LABELS = {
     "vit_cls": "ViT (CLS)",
     "vit_gap": "ViT (GAP)",
@@ -33,6 +34,8 @@ LABELS = {
     "vit_early_skipless": "ViT, early block without",
     "vit_middle_skipless": "ViT, middle block without",
     "vit_late_skipless": "ViT, late block without",
+    "cmt": "CMT",
+    "mvit": "MViT",
     "resnet_short": "ResNet, all skips",
     "resnet_skipless": "ResNet, one block without",
 }
