@@ -38,6 +38,7 @@ import pandas as pd
 
 from seelike import claims, data, models, plots
 from seelike.cka import sweep
+from seelike.structure import same_depth
 
 plots.style()
 
@@ -158,19 +159,12 @@ plots.sign(fig, tier)
 
 
 # %%
-def matched(m):
-    """Mean over blocks at the same relative depth."""
-    r, c = m.shape
-    rows = np.arange(r)
-    return m[rows, np.round(rows * (c - 1) / (r - 1)).astype(int)]
-
-
 table = {"trained": mixed.compute(), "untrained": untrained}
 table = {
     kind: {
-        f"Mixer with {plots.LABELS[other]}": matched(
+        f"Mixer with {plots.LABELS[other]}": same_depth(
             part(frame, f"mixer{end}", f"{other}{end}")
-        ).mean()
+        )
         for other in ("vit_cls", "resnet")
     }
     for (kind, frame), end in zip(table.items(), (f"-{seeds[0]}", ""))
@@ -196,7 +190,7 @@ def nearer(seed):
     )
 
     def f(m):
-        return matched(m[np.ix_(x, v)]).mean() - matched(m[np.ix_(x, r)]).mean()
+        return same_depth(m[np.ix_(x, v)]) - same_depth(m[np.ix_(x, r)])
 
     return own.bootstrap(f)
 

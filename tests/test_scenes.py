@@ -110,3 +110,17 @@ def test_bad_input_says_so(arguments, message):
     unchecked = inspect.unwrap(sample)
     with pytest.raises(ValueError, match=message):
         unchecked(**arguments)
+
+
+def test_clips_move_the_object_and_nothing_else():
+    film, way = scenes.clips(40, 4, seed=2)
+    assert film.shape == (40, 3, 4, 64, 64) and film.dtype == torch.uint8
+    again, same = scenes.clips(40, 4, seed=2)
+    assert torch.equal(film, again) and torch.equal(way, same) and set(way.tolist()) == {0, 1, 2, 3}
+    still, _ = scenes.clips(40, 4, seed=2, speed=0.0)
+    change = (still[:, :, 0].float() - still[:, :, 3].float()).abs()
+    assert change.mean() < 10  # sensor noise
+    moved = (film[:, :, 0].float() - film[:, :, 3].float()).abs().mean((1, 2, 3))
+    assert (moved > change.mean((1, 2, 3))).all()
+    with pytest.raises(ValueError, match="frames >= 2"):
+        scenes.clips(4, 1)

@@ -47,3 +47,9 @@ def test_correspondence():
     assert structure.matched_share(aligned) == pytest.approx(60 / 130, abs=0.03)
     fading = aligned * (1 - 0.8 * v)
     assert structure.top_unlike(fading) == pytest.approx(0.8 / 3, abs=0.03)
+
+
+def test_same_depth_takes_corresponding_layers():
+    c = np.arange(12.0).reshape(3, 4)
+    assert structure.same_depth(c) == pytest.approx((c[0, 0] + c[1, 2] + c[2, 3]) / 3)
+    assert structure.same_depth(np.eye(5)) == 1

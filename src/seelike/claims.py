@@ -69,6 +69,13 @@ def estimate(values: Sequence[float], draws: np.ndarray, batches: int) -> Estima
     return Estimate(mean, mean - float(half), mean + float(half))
 
 
+def difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> Estimate:
+    """Accuracy of one card of the zoo minus another's, with 1.96 standard errors of their test images."""
+    value = a["accuracy"] - b["accuracy"]
+    half = 1.96 * sum(c["accuracy"] * (1 - c["accuracy"]) / c["test_images"] for c in (a, b)) ** 0.5
+    return Estimate(value, value - half, value + half)
+
+
 def bootstrap(f: Callable[..., Any], *batches: np.ndarray, draws: int = 200, seed: int = 0) -> tuple[Any, np.ndarray]:
     """Any function of means over batches: of all batches, and of `draws` resamples of the batches.
 

@@ -13,6 +13,7 @@ One object per image: a silhouette (10 shapes, the class) filled with a texture 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import datasets
 import numpy as np
@@ -27,6 +28,8 @@ from seelike.stock import CELLS, SHAPES, SPAN, TEXTURES, Split, photographs, sil
 SIZE = 64  # pixels, both sides
 BLOCK = 256  # images drawn from one generator
 RADIUS = (18.0, 28.0)  # pixels; chosen once, before any result, so that a ViT of 0.6 M parameters learns in minutes
+
+DIRECTIONS = ("right", "left", "down", "up")
 
 _ROTATION = 0.35  # radians to either side
 
@@ -101,7 +104,45 @@ def cue_conflict(n: int, seed: int = 0, *, split: Split = "test") -> Scenes:
     return sample(n, seed, correlation=0.0, split=split)
 
 
-def _block(index: int, seed: int, correlation: float, split: Split, keep: slice) -> Scenes:
+def clips(n: int, frames: int, seed: int = 0, *, split: Split = "test", speed: float = 3.0) -> tuple[UInt8[Tensor, "n 3 t h w"], Tensor]:
+    """Scenes whose object moves, and where to, (n,): an index into `DIRECTIONS`. No single frame tells it.
+
+    speed: pixels a frame. The object's texture moves with it, and may leave the image; the background stays.
+    """
+    if n < 1 or frames < 2:
+        raise ValueError(f"Clips need n >= 1 and frames >= 2, got n={n} and frames={frames}.")
+    drawn, ways = [], []
+    for i in range(-(-n // BLOCK)):
+        parts = _choices(i, seed, 1.0, split, slice(0, min(n - i * BLOCK, BLOCK)))
+        g = torch.Generator().manual_seed(1000 * seed + i)
+        way = torch.randint(0, 4, (len(parts.shape),), generator=g)
+        step = speed * torch.tensor([[1.0, 0], [-1, 0], [0, 1], [0, -1]])[way]
+        film = []
+        for t in range(frames):
+            shift = (t - (frames - 1) / 2) * step
+            fill = torch.stack([f.roll((round(y), round(x)), (1, 2)) for f, (x, y) in zip(parts.fill, shift.tolist(), strict=True)])
+            coverage = _coverage(parts.shape, parts.centre + shift, parts.scale, parts.angle)
+            noise = torch.randint(0, 256, parts.noise.shape, generator=g, dtype=torch.uint8)
+            film.append(_compose(parts.ground.clone(), fill, coverage, noise))
+        drawn.append(torch.stack(film, 2))
+        ways.append(way)
+    return torch.cat(drawn), torch.cat(ways)
+
+
+class _Choices(NamedTuple):
+    """All that a block of scenes is made of."""
+
+    shape: Tensor
+    texture: Tensor
+    scale: Tensor
+    centre: Tensor
+    angle: Tensor
+    fill: Tensor
+    ground: Tensor
+    noise: Tensor
+
+
+def _choices(index: int, seed: int, correlation: float, split: Split, keep: slice) -> _Choices:
     rng = np.random.default_rng([seed, split == "test", index])
     u = torch.from_numpy(rng.random((BLOCK, 19), dtype=np.float32))  # all choices, drawn whatever `keep` is
     noise = torch.from_numpy(rng.integers(0, 256, (BLOCK, 3, SIZE, SIZE), dtype=np.uint8))[keep]
@@ -111,11 +152,15 @@ def _block(index: int, seed: int, correlation: float, split: Split, keep: slice)
     texture = torch.where(u[:, 1] < correlation, shape, other)
     scale = RADIUS[0] + (RADIUS[1] - RADIUS[0]) * u[:, 3]
     centre = scale[:, None] + u[:, 4:6] * (SIZE - 2 * scale[:, None])
-    coverage = _coverage(shape, centre, scale, (u[:, 6] - 0.5) * 2 * _ROTATION)
     fill = _crops(textures(), texture, u[:, 7:9]).float()[:, None] * _tint(u[:, 9], u[:, 10])
-    ground = _backgrounds(u[:, 11:19], split)
-    images = _compose(ground, fill, coverage, noise)
-    return Scenes(images, shape, texture, coverage > 0.5, centre, scale)
+    return _Choices(shape, texture, scale, centre, (u[:, 6] - 0.5) * 2 * _ROTATION, fill, _backgrounds(u[:, 11:19], split), noise)
+
+
+def _block(index: int, seed: int, correlation: float, split: Split, keep: slice) -> Scenes:
+    parts = _choices(index, seed, correlation, split, keep)
+    coverage = _coverage(parts.shape, parts.centre, parts.scale, parts.angle)
+    images = _compose(parts.ground, parts.fill, coverage, parts.noise)
+    return Scenes(images, parts.shape, parts.texture, coverage > 0.5, parts.centre, parts.scale)
 
 
 def _compose(

@@ -74,3 +74,9 @@ def top_unlike(c: Cross) -> float:
     """Best CKA with any ResNet layer: mean over the middle third of ViT layers minus the top third."""
     best, third = c.max(1), len(c) // 3
     return float(best[third:-third].mean() - best[-third:].mean())
+
+
+def same_depth(c: Cross) -> float:
+    """Mean similarity of layers at the same relative depth, one of the columns' network for each row."""
+    rows = np.arange(len(c))
+    return float(c[rows, np.round(rows * (c.shape[1] - 1) / (len(c) - 1)).astype(int)].mean())
