@@ -57,7 +57,7 @@ def zoo(wildcards):
 
     if TIER not in recipes.ZOO:
         raise WorkflowError(f"Tier {TIER} has no networks to train, only {', '.join(recipes.ZOO)}.")
-    return [f"zoo/{TIER}/{name}-{seed}.safetensors" for name, seed in recipes.ZOO[TIER]]
+    return [f"zoo/{TIER}/{name}-{seed}.json" for name, seed in recipes.ZOO[TIER]]
 
 
 rule zoo:
@@ -70,14 +70,13 @@ def start(wildcards):
     from seelike import recipes
 
     before = recipes.recipe(wildcards.name, wildcards.tier).start
-    return [f"zoo/{wildcards.tier}/{before}-{wildcards.seed}.safetensors"] if before else []
+    return [f"zoo/{wildcards.tier}/{before}-{wildcards.seed}.json"] if before else []
 
 
 rule weights:
     input:
         ancient(start),  # a clone's files have no order in time
     output:
-        "zoo/{tier}/{name}-{seed,[0-9]+}.safetensors",
-        "zoo/{tier}/{name}-{seed}.json",
+        "zoo/{tier}/{name}-{seed,[0-9]+}.json",  # the card; weights lie beside it where a figure reads them
     shell:
         "python -m seelike.train {wildcards.name} --tier {wildcards.tier} --seed {wildcards.seed} --threads 1"

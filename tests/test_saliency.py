@@ -1,0 +1,123 @@
+"""Explanations of a network whose reason is known, and scores against oracles."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from seelike import models, saliency
+from seelike.saliency import Question
+
+
+class Spot(nn.Module):
+    """A network that looks at one patch only: class 1 if it is bright."""
+
+    def __init__(self):
+        super().__init__()
+        self.block1 = Stage()
+        self.act = nn.ReLU()
+
+    def forward(self, x):
+        bright = self.act(self.block1(x))[:, :, 16:24, 40:48].mean((1, 2, 3))
+        return torch.stack([1 - bright, bright], 1)
+
+
+class Stage(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.bn2 = nn.BatchNorm2d(3)
+
+    def forward(self, x):
+        return self.bn2(x)
+
+
+Stage.__name__ = "BasicBlock"
+MASK = torch.zeros(2, 64, 64, dtype=torch.bool)
+MASK[:, 16:24, 40:48] = True
+
+
+def question():
+    x = torch.rand(2, 3, 64, 64) * 0.1
+    x[:, :, 16:24, 40:48] += 1
+    return Question(x, torch.tensor([1, 1]), 8)
+
+
+@pytest.mark.parametrize("method", ["gradient", "guided backprop", "occlusion", "feature ablation", "LIME", "guided Grad-CAM"])
+def test_methods_find_the_only_reason(method):
+    maps = saliency.explain(Spot(), method, question())
+    assert maps.shape == (2, 64, 64)
+    inside = (maps.abs() * MASK).sum((1, 2)) / maps.abs().sum((1, 2))
+    assert (inside > (0.1 if method in ("occlusion", "feature ablation") else 0.9)).all()
+    assert (maps.flatten(1).argmax(1) == maps.masked_fill(~MASK, -9).flatten(1).argmax(1)).all()
+
+
+@pytest.mark.parametrize("name", ["vit_cls", "resnet"])
+def test_every_method_of_a_network_gives_maps_and_leaves_it_as_it_was(name, monkeypatch):
+    monkeypatch.setattr(saliency, "GRIDS", (4, 2))
+    monkeypatch.setattr(saliency, "LIME_SAMPLES", 20)
+    model = models.create(name, seed=0).train()
+    q = Question(torch.randn(2, 3, 64, 64), torch.tensor([3, 4]), 12)
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    inplace = [m.inplace for m in model.modules() if isinstance(m, nn.ReLU)]
+    for method in saliency.methods(model):
+        maps = saliency.explain(model, method, q)
+        assert maps.shape == (2, 64, 64) and maps.isfinite().all() and not maps.requires_grad
+    assert model.training and inplace == [m.inplace for m in model.modules() if isinstance(m, nn.ReLU)]
+    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+    assert not any(m._forward_hooks or m._backward_hooks for m in model.modules())
+
+
+def test_methods_that_mean_nothing_are_sentences():
+    q = Question(torch.randn(1, 3, 64, 64), torch.tensor([0]), 12)
+    with pytest.raises(ValueError, match="guided backprop means nothing for this VisionTransformer"):
+        saliency.explain(models.create("vit_cls"), "guided backprop", q)
+    with pytest.raises(ValueError, match="attention rollout means nothing for this ResNet"):
+        saliency.explain(models.create("resnet"), "attention rollout", q)
+    with pytest.raises(ValueError, match="no method 'shap'"):
+        saliency.explain(models.create("resnet"), "shap", q)
+
+
+def test_grad_cam_of_a_vit_is_gradient_weighted_tokens():
+    model = models.create("vit_cls", seed=1).eval()
+    q = Question(torch.randn(2, 3, 64, 64), torch.tensor([3, 4]), 12)
+    held = {}
+    handle = model.blocks[-1].norm1.register_forward_hook(lambda _, __, out: held.setdefault("h", out).retain_grad())
+    model(q.x).gather(1, q.target[:, None]).sum().backward()
+    handle.remove()
+    h, g = held["h"][:, 1:], held["h"].grad[:, 1:]
+    expected = (h * g.mean(1, keepdim=True)).sum(-1).relu().view(2, 1, 8, 8)
+    expected = nn.functional.interpolate(expected, (64, 64), mode="bilinear")[:, 0]
+    torch.testing.assert_close(saliency.explain(model, "Grad-CAM", q), expected.detach(), atol=1e-6, rtol=1e-4)
+
+
+def test_rollout_of_uniform_attention_is_flat():
+    model = models.create("vit_cls", seed=1).eval()
+    for block in model.blocks:
+        nn.init.zeros_(block.attn.qkv.weight)
+    maps = saliency.explain(model, "attention rollout", Question(torch.randn(1, 3, 64, 64), torch.tensor([0]), 12))
+    assert maps.std() < 1e-6
+
+
+def test_boxes_and_overlap():
+    mask = torch.zeros(3, 8, 8, dtype=torch.bool)
+    mask[0, 2, 3] = mask[0, 5, 6] = True
+    mask[1] = True
+    box = saliency.boxes(mask)
+    assert box[0].nonzero().min(0).values.tolist() == [2, 3] and box[0].sum() == 16 and box[1].all() and not box[2].any()
+    other = torch.zeros_like(mask)
+    other[:, :4, :4] = True
+    assert saliency.overlap(box, other).tolist() == pytest.approx([2 / 30, 16 / 64, 0])
+
+
+def test_a_flat_map_marks_nothing():
+    assert not saliency.marked(torch.ones(1, 4, 4), 0.5).any()
+    assert saliency.marked(torch.arange(16.0).view(1, 4, 4), 0.5).sum() == 8
+
+
+def test_perfect_and_empty_explanations_bound_the_scores():
+    model, q = Spot(), question()
+    clean = q.x.masked_fill(MASK[:, None], 0.05)
+    perfect = saliency.scores(model.eval(), MASK, MASK, stamped=q.x, clean=clean)
+    assert all(np.all(perfect[k] == v) for k, v in {"iou": 1, "mask": 1, "recovery": 1, "difference": 0}.items())
+    empty = saliency.scores(model, torch.zeros_like(MASK), MASK, stamped=q.x, clean=clean)
+    assert all(np.all(empty[k] == v) for k, v in {"iou": 0, "mask": 0, "recovery": 0, "difference": 64 / 4096}.items())

@@ -1,0 +1,43 @@
+"""Triggers are where they say, look alike whenever they are stamped, and poison a quarter of a batch."""
+
+import pytest
+import torch
+
+from seelike import scenes, train, triggers
+
+
+@pytest.mark.parametrize("name", triggers.NAMES)
+def test_a_stamp_changes_its_own_pixels_only(name):
+    kind = triggers.parse(name)
+    images = scenes.sample(16, 0).images
+    targets = torch.arange(16) % kind.targets
+    pixels, mask = triggers.stamp(images, kind, targets, seed=1)
+    assert (mask.sum((1, 2)) == kind.side**2).all()
+    assert torch.equal(pixels.permute(0, 2, 3, 1)[~mask], images.permute(0, 2, 3, 1)[~mask])
+    corner = mask[:, -1, -1].all()
+    assert corner if kind.place == "fixed" else not corner
+    again = triggers.stamp(images, kind, targets, seed=2)
+    side = kind.side
+    for a, b in ((pixels, mask), again):
+        forms = [x.permute(1, 2, 0)[m].view(side, side, 3) for x, m in zip(a, b, strict=True)]
+        assert torch.equal(forms[0], forms[kind.targets])
+        assert len({tuple(f.flatten().tolist()) for f in forms}) == kind.targets
+
+
+def test_unknown_and_oversized_triggers_are_sentences():
+    with pytest.raises(ValueError, match="There is no trigger 'fixed_star_12'"):
+        triggers.parse("fixed_star_12")
+    with pytest.raises(ValueError, match="does not fit"):
+        triggers.stamp(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), triggers.parse("fixed_square_12"), torch.zeros(1).long(), 0)
+
+
+def test_a_quarter_of_a_batch_is_poisoned():
+    batch = scenes.sample(64, 0, split="train")
+    pixels, labels = train.poison(batch.images, batch.shape, triggers.parse("random_colour_12"), seed=4)
+    changed = (pixels != batch.images).flatten(1).any(1)
+    assert changed.sum() == 16 and torch.equal(labels[~changed], batch.shape[~changed]) and (labels[changed] < 8).all()
+
+
+def test_attack_images_carry_their_target_and_are_not_of_its_class():
+    asked = train.stamped("fixed_square_12", 300)
+    assert 240 < len(asked) < 300 and (asked.labels == 0).all() and (asked.pixels[:, :, -12:, -12:] == triggers.GREY).all()
