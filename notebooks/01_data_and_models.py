@@ -119,9 +119,9 @@ cards[columns].style.format(
 #
 # The networks share one optimiser: Muon {cite:p}`jordan2024` on the matrices inside the network, and AdamW on the rest, on Scenes at the same rates. One
 # control uses AdamW alone. They did not all see equally many images: the column `images_seen` says how many. The ResNet of CIFAR-10 has a higher rate
-# and went on from a first run of 1.2 million images (`resnet_first`), with stronger augmentation and softened labels; its column counts the second run.
+# and is the third of three runs, each going on from the one before (`resnet_first`, `resnet_second`), the later two with stronger augmentation and softened labels; its column counts the third.
 #
-# Later chapters bring relatives with them: networks trained on less data, without some skip connections, at other widths, or fine-tuned to another question.
+# Later chapters bring relatives with them: networks trained on less data, without some skip connections, at other widths, with a backdoor, or fine-tuned to another question, and two hybrids of ViT and CNN.
 # Each has a card of its own in the zoo, and its recipe in `seelike.recipes`.
 
 # %% mystnb={"figure": {"name": "fig-curves", "caption": "Learning curves on Scenes (held-out images, one line per network and seed). Grey: the same ViT trained with AdamW alone, one run at one learning rate. If it leaves chance later than the coloured ViT lines, the architecture alone cannot be the reason."}, "image": {"alt": "Line plot of held-out accuracy, 0 to 1, against thousands of training images seen, one line per network and seed, colour by architecture; a grey line is the ViT trained with AdamW alone; a dotted line marks chance at one tenth."}} tags=["hide-input"]

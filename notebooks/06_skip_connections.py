@@ -148,8 +148,8 @@ pd.DataFrame(
 # %% [markdown]
 # ## Without the skips of one block
 #
-# This ViT was trained from scratch with both skip connections of a middle block taken out. Its twin has all skips and
-# saw the same images. (There are recipes for an early and a late block, too; the figure shows them once they have been trained.) The paper has no such control for convolutional networks; we add a ResNet with the skip connection of one block removed,
+# Three ViTs were trained from scratch with both skip connections of one block taken out: an early, a middle or a late one (blocks 1, 4 and 6, counted from 0). Their twin has all skips and
+# saw the same images. The middle one, which the claims are about, and the twin come from three starts each. The paper has no such control for convolutional networks; we add a ResNet with the skip connection of one block removed,
 # beside its own twin; the last norm of that block starts at one instead of zero, for it would pass nothing on. All are shorter runs than the main ones.
 
 # %%
@@ -172,7 +172,7 @@ removed = {
 similar = {n: sweep({n: m}, images, "all") for n, m in ablated.items()}
 
 
-# %% mystnb={"figure": {"name": "fig-partition", "caption": "CKA between all layers of networks trained with all skip connections, or without those of one block (white lines: where that block begins). Last two panels: a ResNet with and without the skip connection of one block. Seed 0."}, "image": {"alt": "Heat maps of CKA between all layers: a ViT with all skips, a ViT without the skips of a middle block, and a ResNet with and without the skip of one block. White lines mark where the changed block begins."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-partition", "caption": "CKA between all layers of networks trained with all skip connections, or without those of one block (white lines: where that block begins). Last two panels: a ResNet with and without the skip connection of one block. Seed 0."}, "image": {"alt": "Heat maps of CKA between all layers: a ViT with all skips, ViTs without the skips of an early, a middle and a late block, and a ResNet with and without the skip of one block. White lines mark where the changed block begins."}} tags=["hide-input"]
 def entrance(name, i):
     """Index of the first tap of a network's block i."""
     block = layers(ablated[name], "block")[i]
@@ -355,18 +355,17 @@ claims.chapter("06", "cifar10")
 #
 # :::{exercise} Code: take the skips out afterwards
 # :label: ex-afterwards
-# Remove the skips of one block from a *trained* ViT (`residual.remove_skips`) and measure accuracy. Which block can be spared best?
+# Remove the skips of one block from a *trained* ViT (`models.remove_skips`) and measure accuracy. Which block can be spared best?
 # :::
 #
 # ::::{solution} ex-afterwards
 # :class: dropdown
 # ```python
 # from seelike import train
-# from seelike.residual import remove_skips
 #
 # test = data.load(tier, "test", 500)
 # for block in range(8):
-#     model = remove_skips(models.load("vit_cls", tier), [block])
+#     model = models.remove_skips(models.load("vit_cls", tier), [block])
 #     print(block, (train.predict(model, test) == test.labels).float().mean())
 # ```
 #

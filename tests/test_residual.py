@@ -57,7 +57,7 @@ def test_other_networks_are_a_sentence():
 
 
 def test_a_vit_block_without_skips_is_its_branches_in_a_row():
-    model = residual.remove_skips(models.create("vit_cls", seed=0).eval(), [2])
+    model = models.remove_skips(models.create("vit_cls", seed=0).eval(), [2])
     x = torch.randn(2, 65, 96)
     block = model.blocks[2]
     with torch.no_grad():

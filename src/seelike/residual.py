@@ -11,9 +11,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seelike.capture import capture, layers, tokens
-from seelike.models import remove_skips
-
-__all__ = ["Residuals", "norm_ratio", "remove_skips", "residuals"]
 
 
 class Residuals(NamedTuple):
