@@ -37,7 +37,17 @@ import numpy as np
 import pandas as pd
 import torch
 
-from seelike import augment, claims, consistency, data, models, plots, scenes, train
+from seelike import (
+    augment,
+    claims,
+    consistency,
+    data,
+    decisions,
+    models,
+    plots,
+    scenes,
+    train,
+)
 
 plots.style()
 
@@ -75,13 +85,13 @@ plots.sign(fig, "analytic", [])
 #
 # ## The published decisions
 #
-# They are in the authors' repository (`shikhartuli/cnn_txf_bias`); `consistency.published` says where to put a copy. Without one, the numbers
+# They are in the authors' repository (`shikhartuli/cnn_txf_bias`); `python -m seelike.decisions <folder>` fetches them and checks that they are the same. Without them, the numbers
 # recorded for this edition are shown.
 
 # %%
 FAMILIES = {"ViT": "vit_cls", "subject": "control"}
 table = claims.results("published", "10").get("observers", {})
-decided = consistency.published("cue-conflict")
+decided = decisions.published("cue-conflict")
 
 
 def interval(row):
@@ -306,7 +316,7 @@ if decided is not None:
         "T21-3": difference(found, "interclass", R, V),
         "T21-4": difference(found, "shape_bias", V, R),
     }
-    drawn = consistency.published("silhouettes")
+    drawn = decisions.published("silhouettes")
     outlines = consistency.against_humans(drawn, humans, draws)
     human["T21-5"] = difference(outlines, "kappa", V, R)
     for claim, e in human.items():

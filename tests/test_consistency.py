@@ -1,5 +1,7 @@
 """Error consistency and divergences against scikit-learn, scipy and the published numbers; reading of untidy decisions."""
 
+import subprocess
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 from sklearn.metrics import cohen_kappa_score
 
-from seelike import consistency
+from seelike import consistency, decisions
 
 trials = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60)
 
@@ -40,12 +42,12 @@ def test_lists_of_different_length_are_a_sentence():
         consistency.error_consistency(np.array([True]), np.array([True, False]))
 
 
-def decisions(rows):
+def table_of(rows):
     return pd.DataFrame(rows, columns=["observer", "image", "truth", "response"])
 
 
 def test_confusion_and_divergences_by_hand():
-    a = decisions([("a", "1", "cat", "dog"), ("a", "2", "cat", "cat"), ("a", "3", "dog", "cat"), ("a", "4", "dog", "na")])
+    a = table_of([("a", "1", "cat", "dog"), ("a", "2", "cat", "cat"), ("a", "3", "dog", "cat"), ("a", "4", "dog", "na")])
     counts = consistency.confusion(a, ["cat", "dog", "owl"])
     assert counts.to_numpy().tolist() == [[1, 1, 0], [1, 0, 0], [0, 0, 0]]
     other = np.array([[5, 0, 3], [0, 7, 0], [1, 0, 2]])
@@ -85,7 +87,7 @@ def folder(tmp_path):
 
 def test_untidy_decisions_are_read_and_named(folder):
     with pytest.warns(UserWarning) as caught:
-        table = consistency.read_decisions(folder)
+        table = decisions.read_decisions(folder)
     text = " ".join(str(w.message) for w in caught)
     assert "1 trials were repeated and only the first of each counts: a dog1-cat2.png" in text
     assert "1 trials are missing: b dog1-cat2.png" in text
@@ -95,13 +97,13 @@ def test_untidy_decisions_are_read_and_named(folder):
 
 def test_bad_folders_are_sentences(tmp_path, folder):
     with pytest.raises(FileNotFoundError, match="has no CSV files"):
-        consistency.read_decisions(folder / "nowhere")
+        decisions.read_decisions(folder / "nowhere")
     (folder / "c.csv").write_text("subj,imagename\n")
     with pytest.raises(ValueError, match="c.csv lacks the column category, object_response"):
-        consistency.read_decisions(folder)
+        decisions.read_decisions(folder)
     (folder / "c.csv").write_text("")
     with pytest.raises(ValueError, match="c.csv is not a readable CSV file"):
-        consistency.read_decisions(folder)
+        decisions.read_decisions(folder)
 
 
 PUBLISHED = {  # recomputed from the published decisions by other code: accuracy, kappa, class, interclass, to the average, shape bias
@@ -117,7 +119,7 @@ MEASURES = ("accuracy", "kappa", "class", "interclass", "class_average", "interc
 
 
 def test_the_published_decisions_give_the_published_numbers(mirror):
-    table = consistency.read_decisions(mirror / "tuli2021" / "cue-conflict")
+    table = decisions.read_decisions(mirror / "tuli2021" / "cue-conflict")
     humans = sorted(o for o in table.observer.unique() if o.startswith("subject"))
     found = consistency.against_humans(table, humans, draws=1)
     for observer, numbers in PUBLISHED.items():
@@ -129,7 +131,7 @@ def test_the_fast_table_equals_the_single_measures():
     rng = np.random.default_rng(0)
     classes = ["cat", "dog", "owl"]
     rows = [(o, f"{c}{i}-dog1.png", c, rng.choice(classes)) for o in "abc" for c in classes for i in range(9)]
-    table = decisions(rows)
+    table = table_of(rows)
     found = consistency.against_humans(table, ["a", "b"], draws=3)
     right = {o: (g.truth == g.response).to_numpy() for o, g in table.groupby("observer")}
     counts = {o: consistency.confusion(g, classes) for o, g in table.groupby("observer")}
@@ -144,3 +146,30 @@ def test_the_fast_table_equals_the_single_measures():
     assert found["kappa"].shape == (3, 4) and not np.allclose(found["accuracy"]["all"], found["accuracy"][0])
     with pytest.raises(ValueError, match="no observer called z"):
         consistency.against_humans(table, ["z"])
+
+
+def test_fetching_takes_what_is_needed_and_nothing_else(tmp_path, monkeypatch):
+    def git(*arguments):
+        subprocess.run(["git", "-C", tmp_path / "source", *arguments], check=True, capture_output=True)
+
+    inside = tmp_path / "source" / decisions.INSIDE
+    for kind in decisions.CHECKSUMS:
+        (inside / f"texture-shape_{kind}").mkdir(parents=True)
+        (inside / f"texture-shape_{kind}" / "a.csv").write_text("subj\n")
+    (tmp_path / "source" / "large.bin").write_text("not wanted")
+    git("init", "--quiet")
+    git("add", ".")
+    git("-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", "one")
+    source = f"file://{tmp_path / 'source'}"
+    with pytest.raises(ValueError, match="gave other decisions on cue-conflict than expected"):
+        decisions.fetch(tmp_path / "mirror", source, "HEAD")
+    assert not (tmp_path / "mirror").exists()
+    kinds = {kind: decisions.checksum(inside / f"texture-shape_{kind}") for kind in decisions.CHECKSUMS}
+    monkeypatch.setattr(decisions, "CHECKSUMS", kinds)
+    for _ in range(2):
+        made = decisions.fetch(tmp_path / "mirror", source, "HEAD")
+    assert [p.name for p in made] == list(kinds) and sorted(f.name for f in (tmp_path / "mirror").rglob("*") if f.is_file()) == [
+        "a.csv"
+    ] * 2
+    with pytest.raises(ConnectionError, match="git clone failed"):
+        decisions.fetch(tmp_path / "mirror", f"file://{tmp_path / 'nowhere'}")

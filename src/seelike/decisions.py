@@ -1,0 +1,133 @@
+"""Decisions of humans and networks, trial by trial, as Tuli et al. 2021 published them: fetching and reading.
+
+`python -m seelike.decisions <folder>` fetches them into a mirror, which `SEELIKE_MIRROR` then names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import tempfile
+import warnings
+from hashlib import sha256
+from pathlib import Path
+
+import pandas as pd
+
+SOURCE, COMMIT = "https://github.com/shikhartuli/cnn_txf_bias", "36e95d8"
+INSIDE = "error-consistency/raw-data_new"
+COLUMNS = {"subj": "observer", "imagename": "image", "category": "truth", "object_response": "response"}
+CHECKSUMS = {  # sha256 of all files of a folder, in the order of their names
+    "cue-conflict": "5da55c64e1387d765044180653db5c6bde74c615f39fdf53355ba0717038ce43",
+    "silhouettes": "bef9bf7674b0edcc40b859cc9d58b0f842289bc0f2de4059b432e86fa9250b07",
+}
+
+
+def fetch(mirror: Path | str, source: str = SOURCE, commit: str = COMMIT) -> list[Path]:
+    """Fetch the decisions of every kind into `<mirror>/tuli2021/<kind>` and return these folders.
+
+    Only the files that are needed travel, through git. Nothing is left behind unless the sha256 of all files is the
+    one of this book's copy: ValueError. ConnectionError when git cannot reach the source.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        clone = Path(scratch) / "clone"
+        _git("clone", "--quiet", "--filter=blob:none", "--no-checkout", source, str(clone))
+        _git("-C", str(clone), "sparse-checkout", "set", "--no-cone", *(f"{INSIDE}/texture-shape_{kind}" for kind in CHECKSUMS))
+        _git("-C", str(clone), "checkout", "--quiet", commit)
+        folders = {kind: clone / INSIDE / f"texture-shape_{kind}" for kind in CHECKSUMS}
+        for kind, folder in folders.items():
+            if (found := checksum(folder)) != CHECKSUMS[kind]:
+                raise ValueError(f"{source} gave other decisions on {kind} than expected (sha256 {found[:12]}…): fetch them by hand.")
+        made = []
+        for kind, folder in folders.items():
+            target = Path(mirror) / "tuli2021" / kind
+            part = target.with_name(f"{kind}.partial")
+            shutil.rmtree(part, ignore_errors=True)
+            shutil.copytree(folder, part)
+            shutil.rmtree(target, ignore_errors=True)
+            os.replace(part, target)
+            made.append(target)
+    return made
+
+
+def _git(*arguments: str) -> None:
+    asked = subprocess.run(["git", *arguments], check=False, capture_output=True, text=True)
+    if asked.returncode:
+        raise ConnectionError(f"git {arguments[0]} failed ({asked.stderr.strip().splitlines()[-1:]}): is the source within reach?")
+
+
+def checksum(folder: Path) -> str:
+    """sha256 of all CSV files of a folder, in the order of their names."""
+    return sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.csv")))).hexdigest()
+
+
+def published(kind: str) -> pd.DataFrame | None:
+    """The decisions of humans and networks that Tuli et al. published, or None where they are not at hand.
+
+    kind: cue-conflict or silhouettes. They are looked up in `SEELIKE_MIRROR/tuli2021/<kind>`, where `fetch` puts them. A copy that
+    differs from the one that this book was made with is named in a warning.
+    """
+    if kind not in CHECKSUMS:
+        raise ValueError(f"There are published decisions on {' and '.join(CHECKSUMS)}, not on {kind!r}.")
+    folder = Path(os.environ.get("SEELIKE_MIRROR", "")) / "tuli2021" / kind
+    if "SEELIKE_MIRROR" not in os.environ or not folder.is_dir():
+        return None
+    found = checksum(folder)
+    if found != CHECKSUMS[kind]:
+        warnings.warn(f"{folder} is not the copy that this book was made with (sha256 {found[:12]}…): expect other numbers.", stacklevel=2)
+    return read_decisions(folder)
+
+
+def read_decisions(folder: Path | str) -> pd.DataFrame:
+    """All decisions in a folder of CSV files as one tidy table: observer, image, truth, response.
+
+    Files have the columns subj, imagename, category and object_response, in any case (Geirhos et al. 2019). Images are
+    keyed by what follows the last underscore of their name, for human trials carry a prefix. Answers outside the classes
+    ("na") are kept as they are. Repeated trials (the first counts) and missing ones are named in a warning.
+    """
+    files = sorted(Path(folder).glob("*.csv"))
+    if not files:
+        raise FileNotFoundError(f"{folder} has no CSV files: name a folder of decisions, one file per observer.")
+    rows = pd.concat([_read(file) for file in files], ignore_index=True)
+    rows["image"] = rows["image"].str.rpartition("_")[2]
+    repeated = rows.duplicated(["observer", "image"])
+    _warn("trials were repeated and only the first of each counts", rows[repeated])
+    rows = rows[~repeated]
+    seen = pd.MultiIndex.from_frame(rows[["observer", "image"]])
+    every = pd.MultiIndex.from_product([rows["observer"].unique(), rows["image"].unique()], names=["observer", "image"])
+    _warn("trials are missing", every.difference(seen).to_frame(index=False))
+    return rows.sort_values(["observer", "image"], ignore_index=True)
+
+
+def _read(file: Path) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(file, keep_default_na=False, dtype=str)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file} is not a readable CSV file ({error}): copy it again.") from error
+    table.columns = table.columns.str.strip().str.lower()
+    if absent := [name for name in COLUMNS if name not in table]:
+        raise ValueError(f"{file} lacks the column {', '.join(absent)}: expected {', '.join(COLUMNS)}.")
+    return table[list(COLUMNS)].rename(columns=COLUMNS)
+
+
+def _warn(what: str, rows: pd.DataFrame) -> None:
+    if len(rows):
+        named = ", ".join(f"{row.observer} {row.image}" for row in rows.head(3).itertuples()) + (", ..." if len(rows) > 3 else "")
+        warnings.warn(f"{len(rows)} {what}: {named}", stacklevel=3)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m seelike.decisions", description="Fetch the decisions that Tuli et al. published.")
+    parser.add_argument("mirror", help="folder that SEELIKE_MIRROR names")
+    try:
+        made = fetch(parser.parse_args().mirror)
+    except (ConnectionError, ValueError) as error:
+        parser.exit(2, f"seelike.decisions: {error}\n")
+    print("\n".join(map(str, made)))
+
+
+if __name__ == "__main__":
+    main()
