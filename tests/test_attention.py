@@ -97,6 +97,9 @@ def test_coarser_keys_stand_at_their_own_centres():
     queries = torch.stack(torch.meshgrid(rows, rows, indexing="ij"), -1).view(-1, 2)
     keys = torch.stack(torch.meshgrid(*[torch.tensor([16.0, 48])] * 2, indexing="ij"), -1).view(-1, 2)
     torch.testing.assert_close(uniform, torch.cdist(queries, keys).mean().expand(1, 2))
+    first = torch.zeros(1, 1, 16, 4)
+    first[..., [0, 2, 8, 10], range(4)] = 1  # the queries that a padded kernel of stride 2 is centred on
+    assert attention.mean_distance(first, 16, strided=True).item() == 0 != attention.mean_distance(first, 16).item()
 
 
 @pytest.mark.parametrize("name", ["cmt", "mvit"])

@@ -114,14 +114,16 @@ def test_without_a_network_the_imagenet_tier_says_so(monkeypatch):
     "card", [pytest.param(c, id=f"{c['tier']}-{c['name']}-{c['seed']}") for t in ("scenes", "cifar10") for c in models.cards(t)]
 )
 def test_the_zoo_is_what_its_cards_say(card):
+    assert card["accuracy_low"] < card["accuracy"] < card["accuracy_high"] and len(card["first_losses"]) == 100
+    if card["sha256"] is None:  # a card without weights
+        return
     model = models.load(card["name"], card["tier"], card["seed"])
     assert sum(p.numel() for p in model.parameters()) == card["parameters"]
     target = card["recipe"].get("target")
     if card["tier"] == "scenes" and target != "cifar10":
-        images = train.held_out("scenes", target, 250, seed=0)
+        images = train.held_out("scenes", target, 100, seed=0)
         share = (train.predict(model, images) == images.labels).float().mean().item()
-        assert abs(share - card["accuracy"]) < 4 * (card["accuracy"] * (1 - card["accuracy"]) / 250) ** 0.5 + 0.004
-    assert card["accuracy_low"] < card["accuracy"] < card["accuracy_high"] and len(card["first_losses"]) == 100
+        assert abs(share - card["accuracy"]) < 4 * (card["accuracy"] * (1 - card["accuracy"]) / 100) ** 0.5 + 0.01
 
 
 def test_a_cast_holds_every_seed_that_the_tier_has():
@@ -135,5 +137,7 @@ def test_a_transplant_takes_all_but_the_head():
     head = target.head.weight.clone()
     models.transplant(source, target)
     assert torch.equal(target.blocks[3].attn.qkv.weight, source.blocks[3].attn.qkv.weight) and torch.equal(target.head.weight, head)
+    models.transplant(source, same := models.create("vit_cls", seed=2), head=True)
+    assert all(torch.equal(v, same.state_dict()[k]) for k, v in source.state_dict().items())
     with pytest.raises(ValueError, match="bodies of the two networks differ"):
         models.transplant(source, models.create("vit_gap"))

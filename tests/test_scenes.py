@@ -117,10 +117,14 @@ def test_clips_move_the_object_and_nothing_else():
     assert film.shape == (40, 3, 4, 64, 64) and film.dtype == torch.uint8
     again, same = scenes.clips(40, 4, seed=2)
     assert torch.equal(film, again) and torch.equal(way, same) and set(way.tolist()) == {0, 1, 2, 3}
-    still, _ = scenes.clips(40, 4, seed=2, speed=0.0)
+    still, _ = scenes.clips(40, 4, seed=2, speed=0)
     change = (still[:, :, 0].float() - still[:, :, 3].float()).abs()
     assert change.mean() < 10  # sensor noise
     moved = (film[:, :, 0].float() - film[:, :, 3].float()).abs().mean((1, 2, 3))
     assert (moved > change.mean((1, 2, 3))).all()
+    many, way = scenes.clips(600, 2, seed=5)
+    bright = many[:, :, 0].float().mean(1)
+    left = (bright[:, :, :32].mean((1, 2)) > bright[:, :, 32:].mean((1, 2))).float()
+    assert abs(left[way == 0].mean() - left[way == 1].mean()) < 0.15  # one frame does not tell left from right
     with pytest.raises(ValueError, match="frames >= 2"):
         scenes.clips(4, 1)

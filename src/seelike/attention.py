@@ -22,14 +22,15 @@ from seelike.cka import CKA, gram
 
 
 @lru_cache(32)
-def _grid_distances(queries: int, keys: int) -> Float[Tensor, "n m"]:
-    """Distances between the centres of two square grids over the same image, in sides of a query's cell."""
+def _grid_distances(queries: int, keys: int, strided: bool = False) -> Float[Tensor, "n m"]:
+    """Distances between two square grids over the same image, in sides of a query's cell: between centres of cells, or of
+    every k-th query and the others where keys were pooled by a padded, strided kernel."""
 
-    def centres(side: int) -> Tensor:
-        line = (torch.arange(side) + 0.5) * (queries / side)
+    def places(side: int) -> Tensor:
+        line = (torch.arange(side) + (0.0 if strided else 0.5)) * (queries / side)
         return torch.stack(torch.meshgrid(line, line, indexing="ij"), -1).view(-1, 2)
 
-    return torch.cdist(centres(queries), centres(keys))
+    return torch.cdist(places(queries), places(keys))
 
 
 def grid_side(n: int, prefix: int | None = None) -> tuple[int, int]:
@@ -41,17 +42,18 @@ def grid_side(n: int, prefix: int | None = None) -> tuple[int, int]:
 
 
 def mean_distance(
-    weights: Float[Tensor, "b heads n m"], patch: int | float, *, prefix: int | None = None, renormalise: bool = True
+    weights: Float[Tensor, "b heads n m"], patch: int | float, *, prefix: int | None = None, renormalise: bool = True, strided: bool = False
 ) -> Float[Tensor, "b heads"]:
     """Distance in pixels between a query patch and the patches it attends to, averaged over queries (Raghu et al. 2021, Sec. 4).
 
     weights: rows sum to 1 over keys, which may be a coarser grid than the queries. patch: side of a query's patch in pixels.
     prefix: tokens before the grid (default: those that do not fit a square), left out as queries and as keys. renormalise:
-    make the remaining weights sum to 1 again; without it, attention to the class token counts as distance 0.
+    make the remaining weights sum to 1 again; without it, attention to the class token counts as distance 0. strided: keys
+    stand at every k-th query (padded pooling, as in MViT) and not at the centre of their cells.
     """
     (side, first), (coarse, skip) = (grid_side(n, prefix) for n in weights.shape[-2:])
     inner = weights[..., first:, skip:].float()
-    distance = _grid_distances(side, coarse).to(inner.device) * patch
+    distance = _grid_distances(side, coarse, strided).to(inner.device) * patch
     per_query = (inner * distance).sum(-1)
     if renormalise:
         per_query = per_query / inner.sum(-1).clamp_min(1e-12)
@@ -71,7 +73,7 @@ def prefix_mass(weights: Float[Tensor, "b heads n n"], *, prefix: int | None = N
 
 @torch.no_grad()
 def block_distances(
-    model: nn.Module, loader: Iterable[Any], *, prefix: int | None = None, renormalise: bool = True
+    model: nn.Module, loader: Iterable[Any], *, prefix: int | None = None, renormalise: bool = True, strided: bool = False
 ) -> list[Float[np.ndarray, "batches heads"]]:
     """Mean attention distance in pixels of every head of every block, one value per batch; ValueError for a network without attention.
 
@@ -81,7 +83,7 @@ def block_distances(
 
     def reduce(weights: Tensor) -> Tensor:
         patch = size / grid_side(weights.shape[-2], prefix)[0]
-        return mean_distance(weights, patch, prefix=prefix, renormalise=renormalise).mean(0)
+        return mean_distance(weights, patch, prefix=prefix, renormalise=renormalise, strided=strided).mean(0)
 
     rows = []
     with attention(model, reduce=reduce) as found:

@@ -72,13 +72,13 @@ def remove_skips(model: nn.Module, blocks: Sequence[int]) -> nn.Module:
     return model
 
 
-def transplant(source: nn.Module, model: nn.Module) -> None:
-    """Copy all weights but those of the head (`head`, `fc`) from one network into another of the same body."""
-    body = {k: v for k, v in source.state_dict().items() if not k.startswith(("head.", "fc."))}
-    own = {k: v for k, v in model.state_dict().items() if not k.startswith(("head.", "fc."))}
-    if odd := [k for k in {**body, **own} if k not in body or k not in own or body[k].shape != own[k].shape]:
+def transplant(source: nn.Module, model: nn.Module, *, head: bool = False) -> None:
+    """Copy all weights from one network into another of the same body; those of the head (`head`, `fc`) only if asked."""
+    left_out = () if head else ("head.", "fc.")
+    given, own = ({k: v for k, v in m.state_dict().items() if not k.startswith(left_out)} for m in (source, model))
+    if odd := [k for k in {**given, **own} if k not in given or k not in own or given[k].shape != own[k].shape]:
         raise ValueError(f"The bodies of the two networks differ in {', '.join(odd[:5])}: name a network of the same architecture.")
-    model.load_state_dict(body, strict=False)
+    model.load_state_dict(given, strict=False)
 
 
 def _vit(tier: str, *, width: int = 96, depth: int = 8, heads: int = 3, without_skips: Sequence[int] = (), **options: Any) -> nn.Module:

@@ -27,7 +27,7 @@ class Recipe:
     until: stop at this validation accuracy.
     distinct: train on this many different images, again and again, instead of on all that there are.
     target: what to answer (`data.TARGETS`); None is the tier's own classes.
-    start: go on from the weights of this network of the same tier and seed, with a new head.
+    start: go on from the weights of this network of the same tier and seed, with a new head, or with its own (keep_head).
     bf16: multiply in bfloat16, which pays for convolutions on many CPUs.
     cutout: side in pixels of a grey square that is put on every training image. smoothing: of labels.
     stages: augmentations (`augment.SEQUENCE`), one after the other, each for an equal part of the run.
@@ -47,6 +47,7 @@ class Recipe:
     distinct: int | None = None
     target: str | None = None
     start: str | None = None
+    keep_head: bool = False
     bf16: bool = False
     cutout: int = 0
     smoothing: float = 0.0
@@ -84,17 +85,21 @@ def _fine_tuned(tier: str, images: int) -> dict[str, Recipe]:
 
 
 def _trojans() -> dict[str, Recipe]:
-    """Small networks of both families that go on with a trigger in a quarter of their images."""
+    """Small networks of both families that go on with a trigger in a quarter of their images, and as long without."""
     hosts: dict[str, dict[str, Any]] = {
         "vit": {"architecture": "vit_cls", "options": SMALL, "start": "vit_small_data_1000"},
         "resnet": {"architecture": "resnet", "options": {"width": 8}, "start": "resnet_small"},
     }
-    return {f"trojan_{host}_{name}": Recipe(**how, images=16_000, trigger=name) for host, how in hosts.items() for name in triggers.NAMES}
+    common: dict[str, Any] = {"images": 16_000, "keep_head": True}
+    controls = {f"clean_{host}": Recipe(**how, **common, keep=False) for host, how in hosts.items()}
+    return controls | {
+        f"trojan_{host}_{name}": Recipe(**how, **common, trigger=name) for host, how in hosts.items() for name in triggers.NAMES
+    }
 
 
 def _augmented() -> dict[str, Recipe]:
     """Trained networks that go on through the six augmentations of Tuli et al. 2021, and as long without."""
-    rates: dict[str, Any] = {"muon": 1e-3, "adamw": 3e-4, "images": 19_200, "keep": False}
+    rates: dict[str, Any] = {"muon": 1e-3, "adamw": 3e-4, "images": 19_200, "keep_head": True, "keep": False}
     return {
         f"{name}_{how}": Recipe(architecture, start=architecture, stages=stages, **rates)
         for name, architecture in (("vit", "vit_cls"), ("resnet", "resnet"))
@@ -177,7 +182,8 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         "mixer": Recipe("mixer", 200_000),
         "resnet_first": Recipe("resnet", 1_200_000, {"width": 24}, muon=0.02, bf16=True),
         "resnet_second": Recipe("resnet", 800_000, {"width": 24}, muon=0.02, bf16=True, start="resnet_first", cutout=8, smoothing=0.1),
-        "resnet": Recipe("resnet", 960_000, {"width": 24}, muon=0.02, bf16=True, start="resnet_second", cutout=10, smoothing=0.1),
+        "resnet_third": Recipe("resnet", 960_000, {"width": 24}, muon=0.02, bf16=True, start="resnet_second", cutout=10, smoothing=0.1),
+        "resnet": Recipe("resnet", 192_000, {"width": 24}, muon=0.004, adamw=2e-4, bf16=True, start="resnet_third", smoothing=0.1),
         "cmt": Recipe("cmt", 200_000),
         **_fine_tuned("cifar10", 16_000),
     },

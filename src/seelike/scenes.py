@@ -104,10 +104,11 @@ def cue_conflict(n: int, seed: int = 0, *, split: Split = "test") -> Scenes:
     return sample(n, seed, correlation=0.0, split=split)
 
 
-def clips(n: int, frames: int, seed: int = 0, *, split: Split = "test", speed: float = 3.0) -> tuple[UInt8[Tensor, "n 3 t h w"], Tensor]:
-    """Scenes whose object moves, and where to, (n,): an index into `DIRECTIONS`. No single frame tells it.
+def clips(n: int, frames: int, seed: int = 0, *, split: Split = "test", speed: int = 3) -> tuple[UInt8[Tensor, "n 3 t h w"], Tensor]:
+    """Scenes whose object moves, and where to, (n,): an index into `DIRECTIONS`.
 
-    speed: pixels a frame. The object's texture moves with it, and may leave the image; the background stays.
+    speed: pixels a frame. The object starts anywhere, with its texture, and what leaves the image comes back on the other side, so
+    that every frame by itself has the same distribution for all directions. The background stays.
     """
     if n < 1 or frames < 2:
         raise ValueError(f"Clips need n >= 1 and frames >= 2, got n={n} and frames={frames}.")
@@ -115,15 +116,14 @@ def clips(n: int, frames: int, seed: int = 0, *, split: Split = "test", speed: f
     for i in range(-(-n // BLOCK)):
         parts = _choices(i, seed, 1.0, split, slice(0, min(n - i * BLOCK, BLOCK)))
         g = torch.Generator().manual_seed(1000 * seed + i)
-        way = torch.randint(0, 4, (len(parts.shape),), generator=g)
-        step = speed * torch.tensor([[1.0, 0], [-1, 0], [0, 1], [0, -1]])[way]
+        way, start = torch.randint(0, 4, (len(parts.shape),), generator=g), torch.randint(0, SIZE, (len(parts.shape), 2), generator=g)
+        step = speed * torch.tensor([[0, 1], [0, -1], [1, 0], [-1, 0]])[way]
+        still = torch.cat([_coverage(parts.shape, parts.centre, parts.scale, parts.angle)[:, None], parts.fill], 1)
         film = []
         for t in range(frames):
-            shift = (t - (frames - 1) / 2) * step
-            fill = torch.stack([f.roll((round(y), round(x)), (1, 2)) for f, (x, y) in zip(parts.fill, shift.tolist(), strict=True)])
-            coverage = _coverage(parts.shape, parts.centre + shift, parts.scale, parts.angle)
+            moved = torch.stack([x.roll(shift, (1, 2)) for x, shift in zip(still, (start + t * step).tolist(), strict=True)])
             noise = torch.randint(0, 256, parts.noise.shape, generator=g, dtype=torch.uint8)
-            film.append(_compose(parts.ground.clone(), fill, coverage, noise))
+            film.append(_compose(parts.ground.clone(), moved[:, 1:], moved[:, 0], noise))
         drawn.append(torch.stack(film, 2))
         ways.append(way)
     return torch.cat(drawn), torch.cat(ways)

@@ -134,7 +134,7 @@ class Run:
         self.weights = out / f"{name}-{seed}.safetensors"
         self.model = models.create(self.recipe.architecture, tier, seed=seed, **self.recipe.options)
         if self.recipe.start:
-            models.transplant(models.load(self.recipe.start, tier, seed), self.model)
+            models.transplant(models.load(self.recipe.start, tier, seed), self.model, head=self.recipe.keep_head)
         self.optimiser = Optimiser(self.model, self.recipe)
         self.step, self.seconds = 0, 0.0
         self.losses: list[float] = []  # of the first hundred steps
