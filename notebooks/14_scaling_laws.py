@@ -212,7 +212,7 @@ plots.sign(fig, "points published by Zhai et al. 2021", [])
 # %% [markdown]
 # ## A grid of our own
 #
-# Four widths of our ViT, three sets of scenes (640, 6,400 and 64,000 different ones), and three lengths of training, each a run of its own with its rate brought down to nothing at the end: 36 networks of 12,000 to 620,000 parameters. Error is that
+# Four widths of our ViT, three sets of scenes (640, 6,400 and 64,000 different ones), and three lengths of training, each a run of its own with its rate brought down to nothing at the end: 36 networks of about 14,000 to 620,000 parameters. Error is that
 # on 2,000 test scenes. *Transfer* is ten-shot ridge regression ({ref}`sec-localization`) of the last block onto another question, the texture where it says nothing about the shape.
 
 # %%
@@ -258,9 +258,12 @@ cells = [
 if tier == "scenes" and all(card_of(*c) for c in cells):
     ours = pd.DataFrame([point(*c) for c in cells])
     claims.keep("14", tier, {"grid": {"points": ours.round(5).to_dict("list")}})
+    claims.keep("14", tier, {"settings": {"provenance": plots.provenance(tier)}})
+    recorded = None
 else:
     kept = claims.results("scenes", "14")
-    ours = pd.DataFrame(kept["grid"]["points"]) if kept else None
+    ours = pd.DataFrame(kept["grid"]["points"]) if "grid" in kept else None
+    recorded = kept["settings"]["provenance"] if "grid" in kept else None
 
 # %% mystnb={"figure": {"name": "fig-grid", "caption": "Our grid. Left: test error against compute; size of the dot: number of different scenes; lines: laws fitted to the frontier (rings), with 95 % intervals over runs. Right: error against images seen, by width; solid: 64,000 different scenes, dashed: 6,400, dotted: 640."}, "image": {"alt": "Two panels on logarithmic axes: test error against compute for 36 small networks with two fitted curves, and error against images seen, one line per width and number of different scenes."}} tags=["hide-input"]
 if ours is not None:
@@ -310,7 +313,7 @@ if ours is not None:
     )
     axes[0].minorticks_off()
     axes[0].legend(fontsize=8)
-    plots.sign(fig, tier)
+    plots.sign(fig, "scenes", recorded=recorded)
 else:
     plots.absent("The grid is not in the zoo of this tier.")
 
@@ -336,7 +339,7 @@ if ours is not None:
     ax.axhline(0.9, color=plots.INK, ls=":")
     ax.set(xlabel="test error", ylabel="ten-shot error, texture")
     ax.legend(fontsize=9)
-    plots.sign(fig, tier)
+    plots.sign(fig, "scenes", recorded=recorded)
 else:
     plots.absent("The grid is not in the zoo of this tier.")
 
@@ -478,7 +481,14 @@ if tier == "scenes" and ours is not None:
     )
     gap = 100 * (largest[640] - largest[64_000])
     half = 196 * np.sqrt(sum(e * (1 - e) / 2000 for e in largest[[640, 64_000]]))
-    many = until(24) / until(96)
+    print(
+        f"images to halve the error, width 24 over width 96: {until(24) / until(96):.1f}"
+        " (the grid spans a factor of 8, so the rule of Z21-6 cannot be tested)"
+    )
+    n = len(front_rows)
+    print(
+        f"{n} points on the frontier; residual ratio expected of a pure law: {((n - 2) / (n - 4)) ** 0.5:.2f}"
+    )
     here = {
         "Z21-1": spread(abs(law.b - 0.3), np.abs(law.draws[:, 1] - 0.3)),
         "Z21-2": spread(law.c, law.draws[:, 2]),
@@ -486,7 +496,6 @@ if tier == "scenes" and ours is not None:
             pure.residual / law.residual, *np.nanquantile(ratios, [0.025, 0.975])
         ),
         "Z21-5": claims.Estimate(gap, gap - half, gap + half),
-        "Z21-6": claims.Estimate(many, many, many),
     }
     for claim, e in here.items():
         claims.record(claim, tier, e, seeds=1, images=len(ours))
@@ -502,22 +511,23 @@ claims.chapter("14", tier)
 # %% [markdown]
 # ## What it means
 #
-# **The exponent**, as distance from the middle of the rule's range: {claim}`Z21-1 @ published`. **The floor**: {claim}`Z21-2 @ published`. **A better
-# law?** Residual of the pure power law over that of the saturating one: {claim}`Z21-3 @ published`. A law with more constants never fits worse; the rule asks for clearly better.
+# **The constants themselves** are in the table above. The paper prints $b = 0.32$ and $c = 0.12$ for compute in core-days; in operations, the interval of our refit of its points may well leave these out. The rule allows a wider band, and only that is decided. **The exponent**, as distance from the middle of the rule's range: {claim}`Z21-1 @ published`. **The floor**: {claim}`Z21-2 @ published`. **A better
+# law?** Residual of the pure power law over that of the saturating one: {claim}`Z21-3 @ published`. A law with more constants never fits worse, and on a short frontier it fits better by chance alone: the line above the claims of our grid says how much. Resamples keep the frontier that was found, so all intervals of laws are somewhat narrow.
 #
 # **Foretold?** Log ratio of predicted to measured error of the largest model: {claim}`Z21-4 @ published`.
 #
 # **Data run out**, in points of error: {claim}`Z21-5 @ published`. **Sample efficiency**, as a ratio of images: {claim}`Z21-6 @ published`. The last two compare single runs, so
 # they have no interval and their verdicts leave out the luck of training.
 #
-# **Our own grid.** Distance of the exponent from the middle of the range: {claim}`Z21-1`; floor: {claim}`Z21-2`; pure over saturating residual: {claim}`Z21-3`; points lost to little data: {claim}`Z21-5`; images that width 24 needs for each image of width 96: {claim}`Z21-6`. The floor of a task that networks
-# can solve is zero, and scenes can be solved: where a photograph's label is a matter of opinion, a scene's shape is not. The ratio is a lower bound where a small network never gets there.
+# **Our own grid.** Distance of the exponent from the middle of the range: {claim}`Z21-1`; floor: {claim}`Z21-2`; pure over saturating residual: {claim}`Z21-3`; points lost to little data: {claim}`Z21-5`. The floor of a task that networks
+# can solve is zero, and scenes can be solved: where a photograph's label is a matter of opinion, a scene's shape is not.
 #
 # **Heads and decay.** Largest difference of three heads: {claim}`Z21-7`. Ten-shot accuracy with strong decay of the head minus without: {claim}`Z21-8`.
 #
 # ## What this page cannot decide
 #
-# Our grid spans a factor of a few hundred in compute, the published points a factor of a million; each of its cells is one run. It varies width only, at one patch size and one depth.
+# Our grid spans a factor of a few hundred in compute, the published frontier a factor of some hundred thousand; each of its cells is one run. It varies width only, at one patch size and one depth. The three heads differ in size: attention over tokens is a block of its own. Ten-shot accuracy is a mean over three draws of the shots; intervals cover the thousand test images, not the shots, and one seed was trained.
+#
 # Points on the frontier are the best of many, so their errors are a little too low. Operations times images leave out how well each model uses a machine; the exponent in core-days may
 # differ. Which model a row of the tables belongs to was inferred from their order. And a law of ImageNet error says nothing about *how* these networks see.
 #
