@@ -247,7 +247,7 @@ plots.sign(fig, own, models.shared_seeds(["vit_cls", "resnet"], own))
 # %% [markdown]
 # ## Fine-tuning on augmentations
 #
-# {cite:t}`tuli2021` fine-tune both families on a sequence of augmentations, each stage going on from the last: rotations, boxes cut out, Sobel edges, blur, distorted colours, noise. Shape bias rises. Our trained networks do the same on Scenes, 3,200 images
+# {cite:t}`tuli2021` fine-tune both families on a sequence of augmentations, each stage going on from the last: rotations, boxes cut out, Sobel edges, blur, distorted colours, noise. Shape bias rises. Our trained networks do the same on Scenes, 1,600 images
 # a stage, where shape and texture still both give the answer. A control goes on as long without any augmentation. All keep their heads. Rates are low from the start and fall to nothing over the last 40 %, so late stages move a network less. One network goes through all six stages, so what a stage shows includes those before it.
 
 # %% mystnb={"figure": {"name": "fig-stages", "caption": "One scene as each stage shows it."}, "image": {"alt": "Seven small pictures of one scene: as it is, rotated, with a grey box, its edges only, blurred, in other colours, and with noise."}} tags=["hide-input"]
@@ -269,7 +269,9 @@ def shape_bias(point):
 def course(name, seed):
     """Learning-curve points before the first stage and at the end of each."""
     before = held[START[name.partition("_")[0]], seed]["curve"][-1]
-    return [before, *held[name, seed]["curve"][4::5]]
+    curve = held[name, seed]["curve"]
+    each = len(curve) // len(augment.SEQUENCE)
+    return [before, *curve[each - 1 :: each]]
 
 
 RUNS = [f"{n}_{how}" for n in START for how in ("augmented", "continued")]

@@ -146,9 +146,9 @@ pd.DataFrame({n: line(cards[n]) for n in shown}).T
 # %% [markdown]
 # ## What each part is worth
 #
-# The same network without its convolutional stem (one strided convolution is left), without local perception units, and without the convolutions of the feed-forward parts; 32,000 images each.
+# The same network without its convolutional stem (one strided convolution is left), without local perception units, and without the convolutions of the feed-forward parts; 16,000 images each.
 
-# %% mystnb={"figure": {"name": "fig-cmt-ablation", "caption": "Accuracy of CMT after 32,000 images, whole and without one part; 95 % Wilson intervals over 2,000 test images, one seed."}, "image": {"alt": "Dot plot of accuracy with intervals: the whole CMT, and without stem, without local perception units, without feed-forward convolutions."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-cmt-ablation", "caption": "Accuracy of CMT after 16,000 images, whole and without one part; 95 % Wilson intervals over 2,000 test images, one seed."}, "image": {"alt": "Dot plot of accuracy with intervals: the whole CMT, and without stem, without local perception units, without feed-forward convolutions."}} tags=["hide-input"]
 PARTS = {
     "cmt_half": "whole",
     "cmt_without_stem": "without stem",

@@ -101,9 +101,9 @@ plots.sign(fig, "analytic", [])
 # ## A small one, and its variants
 #
 # Ours has three stages (2, 4 and 2 blocks on maps of 16, 8 and 4 positions a side), widths 30, 60 and 120, and nearly as many parameters as our ViT. Changed are the stride of keys and values in the first stage, the kind of pooling,
-# and what passes the widening of tokens. Each variant saw 32,000 scenes.
+# and what passes the widening of tokens. Each variant saw 16,000 scenes.
 
-# %% mystnb={"figure": {"name": "fig-mvit-ablation", "caption": "Accuracy with 95 % Wilson intervals over 2,000 test images, one seed. Above the line: MViT, CMT and ViT after 64,000 scenes. Below: variants of MViT after 32,000."}, "image": {"alt": "Dot plot of accuracy with intervals, one row per network: three networks of equal training above a line, and seven settings of MViT below it."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-mvit-ablation", "caption": "Accuracy with 95 % Wilson intervals over 2,000 test images, one seed. Above the line: MViT, CMT and ViT after 64,000 scenes. Below: variants of MViT after 16,000."}, "image": {"alt": "Dot plot of accuracy with intervals, one row per network: three networks of equal training above a line, and seven settings of MViT below it."}} tags=["hide-input"]
 VARIANTS = {
     "mvit_half": "stride 4, convolution, normalised skip",
     "mvit_stride_1": "keys and values: stride 1",
@@ -363,7 +363,7 @@ claims.chapter("13", "published")
 #
 # ## What this tier cannot decide
 #
-# CIFAR-10 and ImageNet networks of this kind were not trained. Variants got half as many images as the whole networks and one seed each. Video stands here for a principle: four directions are not four hundred actions. Nothing was
+# CIFAR-10 and ImageNet networks of this kind were not trained. Variants got a quarter as many images as the whole networks and one seed each. Video stands here for a principle: four directions are not four hundred actions. Nothing was
 # measured about memory, which is half of the paper's case for pooling.
 #
 # ## Exercises

@@ -62,6 +62,11 @@ class Recipe:
         """Optimiser steps of a full run."""
         return self.images // self.batch
 
+    @property
+    def points(self) -> int:
+        """Points on the learning curve: 30, fewer on short runs, where validating would take longer than training."""
+        return min(30, max(self.steps // 40, 6))
+
 
 BASE = 6_400  # scenes of the base set; data-size studies take shares of it, and ten times it
 SHARES = {"003": 0.03, "010": 0.1, "030": 0.3, "100": 1.0, "1000": 10.0}
@@ -99,7 +104,7 @@ def _trojans() -> dict[str, Recipe]:
 
 def _augmented() -> dict[str, Recipe]:
     """Trained networks that go on through the six augmentations of Tuli et al. 2021, and as long without."""
-    rates: dict[str, Any] = {"muon": 1e-3, "adamw": 3e-4, "images": 19_200, "keep_head": True, "keep": False}
+    rates: dict[str, Any] = {"muon": 1e-3, "adamw": 3e-4, "images": 9_600, "keep_head": True, "keep": False}
     return {
         f"{name}_{how}": Recipe(architecture, start=architecture, stages=stages, **rates)
         for name, architecture in (("vit", "vit_cls"), ("resnet", "resnet"))
@@ -118,12 +123,12 @@ def _ablations() -> dict[str, Recipe]:
     whole = {name: Recipe(name, SHORT, distinct=10 * BASE) for name in ("cmt", "mvit")}
     return (
         whole
-        | {name: Recipe(a, SHORT // 2, o, distinct=10 * BASE, keep=False) for name, (a, o) in variants.items()}
-        | {f"{name}_half": Recipe(name, SHORT // 2, distinct=10 * BASE, keep=False) for name in ("cmt", "mvit")}
+        | {name: Recipe(a, SHORT // 4, o, distinct=10 * BASE, keep=False) for name, (a, o) in variants.items()}
+        | {f"{name}_half": Recipe(name, SHORT // 4, distinct=10 * BASE, keep=False) for name in ("cmt", "mvit")}
     )
 
 
-WIDTHS, LENGTHS, DISTINCT = (12, 24, 48, 96), (8_000, 24_000, 64_000), (640, 6_400, 64_000)  # the scaling grid
+WIDTHS, LENGTHS, DISTINCT = (12, 24, 48, 96), (4_000, 16_000, 64_000), (640, 6_400, 64_000)  # the scaling grid
 
 
 def _grid() -> dict[str, Recipe]:
@@ -155,7 +160,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     "scenes": {
         "vit_cls": Recipe("vit_cls", 192_000),
         "vit_gap": Recipe("vit_gap", 192_000),
-        "mixer": Recipe("mixer", 96_000),
+        "mixer": Recipe("mixer", 96_000, bf16=True),
         "resnet": Recipe("resnet", 192_000),
         "vit_matched": Recipe("vit_cls", 192_000, until=0.975),  # the ViT, stopped at the accuracy of the ResNet
         "vit_cls_adamw": Recipe("vit_cls", 64_000, muon=0.0),

@@ -33,7 +33,6 @@ from seelike import augment, capture, data, graph, models, probes, scenes, trigg
 from seelike.recipes import Optimiser, Recipe, recipe
 
 CHECKPOINT_SECONDS = 60
-VALIDATIONS = 30  # points on a learning curve
 FIRST_LOSSES = 100  # kept in the card, so that a test can replay them
 
 Batches = Callable[[int], tuple[UInt8[Tensor, "b 3 h w"], Int[Tensor, " b"]]]
@@ -184,7 +183,7 @@ class Run:
     def loop(self) -> None:
         """Train to the end with a progress bar, validating on the way and saving every minute."""
         draw = batches(self.tier, self.recipe, self.seed)
-        batch, steps = self.recipe.batch, self.recipe.steps
+        batch, steps, points = self.recipe.batch, self.recipe.steps, self.recipe.points
         bar = tqdm(total=self.recipe.images, initial=self.step * batch, unit="img", desc=f"{self.tier}/{self.name}-{self.seed}")
         started = saved = time.monotonic()
         while not self.finished():
@@ -192,7 +191,7 @@ class Run:
             if self.step <= FIRST_LOSSES:
                 self.losses.append(round(self.stretch[-1], 5))
             bar.update(batch)
-            if self.step * VALIDATIONS // steps > (self.step - 1) * VALIDATIONS // steps:
+            if self.step * points // steps > (self.step - 1) * points // steps:
                 point = {"images": self.step * batch, "loss": round(mean(self.stretch), 4)}
                 self.curve.append(point | validate(self.model, self.tier, self.recipe.target))
                 self.stretch.clear()
