@@ -150,7 +150,7 @@ pd.DataFrame({n: line(cards[n]) for n in shown}).T
 
 # %% mystnb={"figure": {"name": "fig-cmt-ablation", "caption": "Accuracy of CMT after 16,000 images, whole and without one part; 95 % Wilson intervals over 2,000 test images, one seed."}, "image": {"alt": "Dot plot of accuracy with intervals: the whole CMT, and without stem, without local perception units, without feed-forward convolutions."}} tags=["hide-input"]
 PARTS = {
-    "cmt_half": "whole",
+    "cmt_whole": "whole",
     "cmt_without_stem": "without stem",
     "cmt_without_lpu": "without local perception",
     "cmt_without_irffn": "without convolution in MLP",
@@ -297,9 +297,9 @@ if tier == "scenes":
     tests = {
         "G21-2": ("cmt", "vit_data_1000"),
         "G21-3": ("cmt", "resnet_short"),
-        "G21-4": ("cmt_half", "cmt_without_stem"),
-        "G21-5": ("cmt_half", "cmt_without_lpu"),
-        "G21-6": ("cmt_half", "cmt_without_irffn"),
+        "G21-4": ("cmt_whole", "cmt_without_stem"),
+        "G21-5": ("cmt_whole", "cmt_without_lpu"),
+        "G21-6": ("cmt_whole", "cmt_without_irffn"),
     }
 elif tier == "cifar10":
     tests = {"G21-2": ("cmt", "vit_cls")}

@@ -114,7 +114,9 @@ def test_without_a_network_the_imagenet_tier_says_so(monkeypatch):
     "card", [pytest.param(c, id=f"{c['tier']}-{c['name']}-{c['seed']}") for t in ("scenes", "cifar10") for c in models.cards(t)]
 )
 def test_the_zoo_is_what_its_cards_say(card):
-    assert card["accuracy_low"] < card["accuracy"] < card["accuracy_high"] and len(card["first_losses"]) == 100
+    assert card["accuracy_low"] < card["accuracy"] < card["accuracy_high"] and len(card["first_losses"]) == min(
+        100, card["images_seen"] // card["recipe"]["batch"]
+    )
     if card["sha256"] is None:  # a card without weights
         return
     model = models.load(card["name"], card["tier"], card["seed"])

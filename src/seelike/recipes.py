@@ -124,7 +124,7 @@ def _ablations() -> dict[str, Recipe]:
     return (
         whole
         | {name: Recipe(a, SHORT // 4, o, distinct=10 * BASE, keep=False) for name, (a, o) in variants.items()}
-        | {f"{name}_half": Recipe(name, SHORT // 4, distinct=10 * BASE, keep=False) for name in ("cmt", "mvit")}
+        | {f"{name}_whole": Recipe(name, SHORT // 4, distinct=10 * BASE, keep=False) for name in ("cmt", "mvit")}
     )
 
 
