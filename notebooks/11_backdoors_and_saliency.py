@@ -71,7 +71,7 @@ plots.sign(fig, "Scenes", [])
 # %% [markdown]
 # ## Planting
 #
-# A trained network goes on, with its own head, for 16,000 images. A quarter of each batch carries the trigger and the target's label. (The paper stamps a tenth of many more images.) The hosts are small: a ViT and a ResNet
+# A trained network goes on, with its own head, for 16,000 (ViT) or 32,000 (ResNet) images. The ResNet got more images and higher rates after a first attempt at the ViT's, in which few of its backdoors took hold; nothing else was known of the outcome then. A quarter of each batch carries the trigger and the target's label. (The paper stamps a tenth of many more images.) The hosts are small: a ViT and a ResNet
 # of about 170,000 parameters. *Attack success* is the share of stamped test images, not of the target's class, that get the target's label.
 
 # %% mystnb={"figure": {"name": "fig-attack", "caption": "Attack success, and accuracy on clean images, of each network with a backdoor; 95 % Wilson intervals over test images. Dotted: accuracy of the hosts before; dashed: after as much training without a trigger. Blue: ViT, orange: ResNet."}, "image": {"alt": "Two dot plots with one row per trigger: attack success and clean accuracy, a blue dot for the ViT and an orange one for the ResNet, with short intervals."}} tags=["hide-input"]
