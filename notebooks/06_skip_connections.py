@@ -149,7 +149,7 @@ pd.DataFrame(
 # ## Without the skips of one block
 #
 # Three ViTs were trained from scratch with both skip connections of one block taken out: an early, a middle or a late one (blocks 1, 4 and 6, counted from 0). Their twin has all skips and
-# saw the same images. The middle one, which the claims are about, and the twin come from three starts each. The paper has no such control for convolutional networks; we add a ResNet with the skip connection of one block removed,
+# saw the same images; the claims are about the middle one. One start each. The paper has no such control for convolutional networks; we add a ResNet with the skip connection of one block removed,
 # beside its own twin; the last norm of that block starts at one instead of zero, for it would pass nothing on. All are shorter runs than the main ones.
 
 # %%

@@ -30,7 +30,7 @@
 
 # %% tags=["parameters"]
 tier = "scenes"
-n_images = 8
+n_images = 6
 
 # %% tags=["hide-input"]
 import time
@@ -312,7 +312,7 @@ else:
 both.dropna().round(2)
 
 # %% [markdown]
-# Seconds per image, in batches of eight (LIME goes image by image):
+# Seconds per image, in batches (LIME goes image by image):
 
 # %%
 print(f"{torch.get_num_threads()} thread(s)")
@@ -390,7 +390,7 @@ claims.chapter("11", tier)
 #
 # ## What this tier cannot decide
 #
-# Eight images a trigger are few; the intervals cover the choice of triggers, not of images or seeds. Occlusion is told the trigger's size. LIME has 200 samples and superpixels of its own choice: a trigger with sharp edges is one superpixel, and LIME is
+# Six images a trigger are few; the intervals cover the choice of triggers, not of images or seeds. Occlusion is told the trigger's size. LIME has 200 samples and superpixels of its own choice: a trigger with sharp edges is one superpixel, and LIME is
 # flattered by that. Grad-CAM cannot place a patch more exactly than the cells of its map. The paper's networks are larger and see photographs. An untrained network is one control; randomising one layer after the other would say more.
 #
 # ## Exercises

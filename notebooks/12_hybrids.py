@@ -235,9 +235,7 @@ if len(trio) == 3:
     axes[0].axhline(
         attention.uniform_distance(size // patch, patch), color=plots.INK, ls=":"
     )
-    axes[0].set(
-        xlabel="depth", ylabel="attention distance (pixels)", ylim=(0, None)
-    )
+    axes[0].set(xlabel="depth", ylabel="attention distance (pixels)")
     axes[0].legend()
     fresh = models.untrained("cmt", tier)
     for name, model in {**cast, "untrained CMT": fresh}.items():
@@ -378,7 +376,7 @@ claims.chapter("12", "cifar10")
 #
 # **Between the two?** CKA with the ResNet, CMT minus ViT: {claim}`G21-7`, {claim}`G21-7 @ cifar10`. Both sides share images and task. Part of any CKA between them is there before training: the line above the claims gives the same number for untrained networks.
 #
-# **How far it sees.** {numref}`fig-cmt-reach` has both measures. A CMT starts with small fields, as a ResNet does, and with attention that reaches across the image, as a ViT's can.
+# **How far it sees.** {numref}`fig-cmt-reach` has both measures. Look where the three begin, who sees farthest, and how much of that is there before training.
 #
 # ## What this tier cannot decide
 #

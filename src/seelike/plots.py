@@ -19,10 +19,11 @@ from torch import Tensor
 
 from seelike.graph import commit
 
-COLOURS = dict(
-    zip(("vit_cls", "resnet", "vit_gap", "mixer", "vit_matched", "cmt", "mvit"), sns.color_palette("colorblind", 10), strict=False)
-) | {"control": (0.35, 0.35, 0.35), "vit_cls_adamw": (0.35, 0.35, 0.35)}
-COLOURS |= {"vit_data_1000": COLOURS["vit_cls"], "resnet_short": COLOURS["resnet"]}
+COLOURS = dict(zip(("vit_cls", "resnet", "vit_gap", "mixer", "vit_matched"), sns.color_palette("colorblind", 10), strict=False)) | {
+    "control": (0.35, 0.35, 0.35),
+    "vit_cls_adamw": (0.35, 0.35, 0.35),
+}
+COLOURS |= {"cmt": "#882255", "mvit": "#56b4e9", "vit_data_1000": COLOURS["vit_cls"], "resnet_short": COLOURS["resnet"]}
 LABELS = {
     "vit_cls": "ViT (CLS)",
     "vit_gap": "ViT (GAP)",

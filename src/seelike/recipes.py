@@ -196,11 +196,12 @@ RECIPES: dict[str, dict[str, Recipe]] = {
 }
 
 AGAIN = (  # trained from three starts; the others from one
-    "vit_cls", "resnet", "vit_gap", "mixer", "vit_data_1000", "vit_middle_skipless",
-    "vit_augmented", "vit_continued", "resnet_augmented", "resnet_continued",
+    "vit_cls", "resnet", "vit_gap", "mixer", "vit_augmented", "vit_continued", "resnet_augmented", "resnet_continued",
 )  # fmt: skip
 STEPS = ("resnet_first", "resnet_second", "resnet_third")  # on the way to `resnet`: the repository keeps their cards only
-LATER = ("vit_large",)  # recipes of networks that are not in the zoo yet
+LATER = (  # recipes of networks that are not in the zoo yet
+    "vit_large", "resnet_large", "mvit_stride_8", "mvit_avg_pool", "mvit_none_skip", *_grid(), *_heads(),
+)  # fmt: skip
 ZOO: dict[str, list[tuple[str, int]]] = {  # networks that the book reads
     "scenes": [(name, seed) for name in RECIPES["scenes"] if name not in LATER for seed in range(3 if name in AGAIN else 1)],
     "cifar10": [(name, 0) for name in RECIPES["cifar10"]],
