@@ -127,7 +127,7 @@ def asked(model, name, seed=21):
     return question, twin[rows], stamped.mask[rows]
 
 
-# %% mystnb={"figure": {"name": "fig-explanations", "caption": "One stamped scene, and what each method says about the answer that the trigger caused. White frame: the trigger. Above: ViT; below: ResNet. Empty: the method means nothing there."}, "image": {"alt": "Two rows of heat maps of the same scene, one column per explanation method, with a white frame around the trigger; the first column shows the scene itself."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-explanations", "caption": "A stamped scene, and what each method says about the answer that the trigger caused. White frame: the trigger. Above: ViT; below: ResNet, another scene. Empty: the method means nothing there."}, "image": {"alt": "Two rows of heat maps of a scene, one column per explanation method, with a white frame around the trigger; the first column shows the scene itself."}} tags=["hide-input"]
 EXAMPLE = "random_colour_12"
 if have:
     fig, axes = plt.subplots(2, 9, figsize=(13, 3.6))
@@ -390,7 +390,7 @@ claims.chapter("11", tier)
 #
 # ## What this tier cannot decide
 #
-# Six images a trigger are few; the intervals cover the choice of triggers, not of images or seeds. Occlusion is told the trigger's size. LIME has 200 samples and superpixels of its own choice: a trigger with sharp edges is one superpixel, and LIME is
+# Six images a trigger are few, and fewer still where a backdoor hardly took hold; the intervals cover the choice of triggers, not of images or seeds. Occlusion is told the trigger's size. LIME has 200 samples and superpixels of its own choice: a trigger with sharp edges is one superpixel, and LIME is
 # flattered by that. Grad-CAM cannot place a patch more exactly than the cells of its map. The paper's networks are larger and see photographs. An untrained network is one control; randomising one layer after the other would say more.
 #
 # ## Exercises

@@ -196,7 +196,8 @@ RECIPES: dict[str, dict[str, Recipe]] = {
 }
 
 AGAIN = (  # trained from three starts; the others from one
-    "vit_cls", "resnet", "vit_gap", "mixer", "vit_augmented", "vit_continued", "resnet_augmented", "resnet_continued",
+    "vit_cls", "resnet", "vit_gap", "mixer", "mvit_whole", "mvit_stride_1", "mvit_max_pool", "mvit_unnormalised_skip",
+    "vit_augmented", "vit_continued", "resnet_augmented", "resnet_continued",
 )  # fmt: skip
 STEPS = ("resnet_first", "resnet_second", "resnet_third")  # on the way to `resnet`: the repository keeps their cards only
 LATER = (  # recipes of networks that are not in the zoo yet
