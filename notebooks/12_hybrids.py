@@ -50,7 +50,11 @@ plots.style()
 # Tokens $X$ of a block live on a map. With $\mathrm{DW}$ a depth-wise 3 x 3 convolution,
 #
 # $$
-# Y = \mathrm{DW}(X) + X, \qquad Z = \mathrm{A}(\mathrm{LN}(Y)) + Y, \qquad X' = \mathrm{F}(\mathrm{LN}(Z)) + Z .
+# \begin{aligned}
+# Y &= \mathrm{DW}(X) + X , \\
+# Z &= \mathrm{A}(\mathrm{LN}(Y)) + Y , \\
+# X' &= \mathrm{F}(\mathrm{LN}(Z)) + Z .
+# \end{aligned}
 # $$ (eq-cmt)
 #
 # The first step is the *local perception unit*. The second is attention whose keys and values come from a map reduced $k$-fold by a strided depth-wise convolution,
