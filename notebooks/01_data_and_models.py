@@ -119,7 +119,7 @@ cards[columns].style.format(
 #
 # The networks share one optimiser: Muon {cite:p}`jordan2024` on the matrices inside the network, and AdamW on the rest, on Scenes at the same rates. One
 # control uses AdamW alone. They did not all see equally many images: the column `images_seen` says how many. The ResNet of CIFAR-10 has a higher rate
-# and is the last of four runs, each going on from the one before: 1.2 million images (`resnet_first`), two longer cycles with grey squares on the images and softened labels (`resnet_second`, `resnet_third`), and a short one
+# and is the last of four runs, each going on from the one before: 1.2 million images (`resnet_first`), two more cycles of 800,000 and 960,000 with grey squares on the images and softened labels (`resnet_second`, `resnet_third`), and a short one
 # at low rates without squares. Its column counts the last. Three further cycles were needed to pass 90 %, and each was measured on the test split before the next was planned.
 #
 # Later chapters bring relatives with them: networks trained on less data, without some skip connections, at other widths, with a backdoor, or fine-tuned to another question, and two hybrids of ViT and CNN.

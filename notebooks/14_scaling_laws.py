@@ -379,7 +379,7 @@ else:
     plots.absent("These networks are not in the zoo of this tier.")
 
 # %% [markdown]
-# ## Eight claims, decided
+# ## Six claims, decided
 
 
 # %%
@@ -528,7 +528,7 @@ claims.chapter("14", tier)
 #
 # ## What this page cannot decide
 #
-# Our grid spans a factor of a few hundred in compute, the published frontier a factor of some hundred thousand; each of its cells is one run. It varies width only, at one patch size and one depth. The three heads differ in size: attention over tokens is a block of its own. Ten-shot accuracy is a mean over three draws of the shots; intervals cover the thousand test images, not the shots, and one seed was trained.
+# Our grid, once complete, spans a factor of a few hundred in compute, the published frontier a factor of some hundred thousand; each of its cells is one run. It varies width only, at one patch size and one depth. The three heads differ in size: attention over tokens is a block of its own. Ten-shot accuracy is a mean over three draws of the shots; intervals cover the thousand test images, not the shots, and one seed was trained.
 #
 # Points on the frontier are the best of many, so their errors are a little too low. Operations times images leave out how well each model uses a machine; the exponent in core-days may
 # differ. Which model a row of the tables belongs to was inferred from their order. And a law of ImageNet error says nothing about *how* these networks see.
