@@ -42,7 +42,7 @@ import pandas as pd
 import seaborn as sns
 from scipy.stats import binomtest
 
-from seelike import data, graph, models, plots, scenes, stock, train
+from seelike import data, evaluate, graph, models, plots, scenes, stock
 
 plots.style()
 
@@ -158,7 +158,9 @@ names = [
     if (graph.zoo(shown) / f"{name}-0.safetensors").exists()
 ]
 images = data.load(shown, "test", 2000, seed=5)
-answers = {name: train.predict(models.load(name, shown), images) for name in names}
+answers = {
+    name: evaluate.predict(models.load(name, shown), images) for name in names
+}
 right = pd.DataFrame(
     {name: (answer == images.labels).numpy() for name, answer in answers.items()}
 )
@@ -212,7 +214,7 @@ plots.sign(fig, shown)
 def shape_bias(name, seed=0, n=2000):
     """Shape answers, shape and texture answers, and all: on cue-conflict scenes."""
     asked = scenes.cue_conflict(n, seed=6)
-    answer = train.predict(
+    answer = evaluate.predict(
         models.load(name, "scenes", seed),
         data.Images(asked.images, asked.shape, scenes.SHAPES),
     )

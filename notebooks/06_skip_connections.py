@@ -355,18 +355,18 @@ claims.chapter("06", "cifar10")
 #
 # :::{exercise} Code: take the skips out afterwards
 # :label: ex-afterwards
-# Remove the skips of one block from a *trained* ViT (`models.remove_skips`) and measure accuracy. Which block can be spared best?
+# Remove the skips of one block from a *trained* ViT (`residual.remove_skips`) and measure accuracy. Which block can be spared best?
 # :::
 #
 # ::::{solution} ex-afterwards
 # :class: dropdown
 # ```python
-# from seelike import train
+# from seelike import evaluate, residual
 #
 # test = data.load(tier, "test", 500)
 # for block in range(8):
-#     model = models.remove_skips(models.load("vit_cls", tier), [block])
-#     print(block, (train.predict(model, test) == test.labels).float().mean())
+#     model = residual.remove_skips(models.load("vit_cls", tier), [block])
+#     print(block, (evaluate.predict(model, test) == test.labels).float().mean())
 # ```
 #
 # This asks another question than the figure: these weights were learned with the skips in place.

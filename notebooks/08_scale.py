@@ -329,19 +329,19 @@ claims.chapter("08", "cifar10")
 #
 # :::{exercise} Code: memory or knowledge?
 # :label: ex-memory
-# Give the network of the smallest set its own training images (`train.training_set`) and then test images. How far apart are the two accuracies?
+# Give the network of the smallest set its own training images (`batches.training_set`) and then test images. How far apart are the two accuracies?
 # :::
 #
 # ::::{solution} ex-memory
 # :class: dropdown
 # ```python
-# from seelike import recipes, train
+# from seelike import batches, evaluate, recipes
 #
 # recipe = recipes.recipe("vit_data_003", tier)
-# seen = train.training_set(tier, recipe, seed=0)
+# seen = batches.training_set(tier, recipe, seed=0)
 # model = by_data["vit_data"][3]
 # for split in (seen, images):
-#     print((train.predict(model, split) == split.labels).float().mean())
+#     print((evaluate.predict(model, split) == split.labels).float().mean())
 # ```
 #
 # The distance is what the network learned by heart.

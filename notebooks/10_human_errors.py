@@ -43,10 +43,10 @@ from seelike import (
     consistency,
     data,
     decisions,
+    evaluate,
     models,
     plots,
     scenes,
-    train,
 )
 
 plots.style()
@@ -193,7 +193,7 @@ conflict = scenes.cue_conflict(2048, seed=11)
 own = tier if tier == "smoke" else "scenes"  # other tiers have no cue conflict
 cast = models.cast(["vit_cls", "vit_gap", "mixer", "resnet"], own)
 asked = data.Images(conflict.images, conflict.shape, scenes.SHAPES)
-answers = {name: train.predict(model, asked) for name, model in cast.items()}
+answers = {name: evaluate.predict(model, asked) for name, model in cast.items()}
 right = np.array([(a == conflict.shape).numpy() for a in answers.values()])
 
 

@@ -141,7 +141,7 @@ if have:
             ax.set_axis_off()
             ax.set_title(method, fontsize=9, pad=3)
             if method in saliency.methods(model):
-                ax.imshow(saliency.explain(model, method, one)[0], cmap=plots.MAP)
+                ax.imshow(saliency.attribute(model, method, one)[0], cmap=plots.MAP)
                 ax.contour(mask[0], [0.5], colors="white", linewidths=1)
     plots.sign(fig, tier)
 else:
@@ -190,7 +190,7 @@ def evaluate(host, name):
         if method in dummies:
             found = dummies[method]
         else:
-            maps = saliency.explain(model, method, question)
+            maps = saliency.attribute(model, method, question)
             found = saliency.marked(maps, saliency.METHODS[method].threshold)
         took = (time.perf_counter() - start) / max(len(mask), 1)
         scores = saliency.scores(model, found, mask, stamped=question.x, clean=twin)
@@ -299,9 +299,13 @@ if have:
             model = models.load(f"trojan_{host}_{name}", tier)
             question, twin, mask = asked(model, name)
             for method in [m for m in CHEAP if m in saliency.methods(model)]:
-                maps = saliency.explain(blank, method, question)
+                maps = saliency.attribute(blank, method, question)
                 found = saliency.marked(maps, saliency.METHODS[method].threshold)
-                value = saliency.overlap(saliency.boxes(found), mask).mean().item()
+                value = (
+                    saliency.intersection_over_union(saliency.boxes(found), mask)
+                    .mean()
+                    .item()
+                )
                 rows.append({"host": host, "method": method, "untrained": value})
     blanks = pd.DataFrame(rows).groupby(["method", "host"])["untrained"].mean()
     claims.keep("11", tier, {"blank": {" ".join(k): v for k, v in blanks.items()}})
@@ -415,10 +419,10 @@ claims.chapter("11", tier)
 # ```python
 # model = models.load("trojan_resnet_random_square_12", tier)
 # question, twin, mask = asked(model, "random_square_12")
-# maps = saliency.explain(model, "gradient", question)
+# maps = saliency.attribute(model, "gradient", question)
 # for threshold in (0.3, 0.5, 0.7, 0.9):
 #     box = saliency.boxes(saliency.marked(maps, threshold))
-#     print(threshold, saliency.overlap(box, mask).mean().item())
+#     print(threshold, saliency.intersection_over_union(box, mask).mean().item())
 # ```
 #
 # A higher threshold leaves fewer pixels and a smaller box. A threshold chosen on the test would be one more way to be lucky.

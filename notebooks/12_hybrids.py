@@ -36,7 +36,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from seelike import attention, claims, data, hybrids, models, plots
+from seelike import architectures, attention, claims, data, hybrids, models, plots
 from seelike import receptive_field as erf
 from seelike.capture import layers
 from seelike.cka import localization_sweep, sweep
@@ -131,7 +131,7 @@ else:
 
 # %%
 shown = [n for n in [*TRIO, "mvit", "vit_cls", "resnet"] if n in cards]
-side = models.GEOMETRY[tier][0] if tier in models.GEOMETRY else 224
+side = architectures.GEOMETRY[tier][0] if tier in architectures.GEOMETRY else 224
 
 
 def line(card):
@@ -235,7 +235,7 @@ if len(trio) == 3:
             color=plots.COLOURS[name],
             label=names.get(name, plots.label(name)),
         )
-    size, patch = models.GEOMETRY[tier]
+    size, patch = architectures.GEOMETRY[tier]
     axes[0].axhline(
         attention.uniform_distance(size // patch, patch), color=plots.INK, ls=":"
     )

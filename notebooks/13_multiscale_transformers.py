@@ -40,15 +40,17 @@ from scipy.stats import spearmanr
 from torch.nn.functional import cross_entropy
 
 from seelike import (
+    architectures,
     attention,
     claims,
     data,
+    evaluate,
     models,
     multiscale,
+    optimiser,
     plots,
     recipes,
     scenes,
-    train,
 )
 
 plots.style()
@@ -146,7 +148,7 @@ else:
 
 # %%
 SHOWN = [n for n in (*WHOLE, *VARIANTS) if n in cards]
-side = models.GEOMETRY[tier][0] if tier in models.GEOMETRY else 64
+side = architectures.GEOMETRY[tier][0] if tier in architectures.GEOMETRY else 64
 spent = {}
 for name in SHOWN:
     options = cards[name]["options"] | {"tier": tier}
@@ -167,7 +169,7 @@ images = data.load(
     tier if tier != "imagenet" else "scenes", "test", n_images, seed=13
 )
 images = replace(images, batch_size=16)
-small = tier if tier in models.GEOMETRY else "scenes"
+small = tier if tier in architectures.GEOMETRY else "scenes"
 fresh = {
     "vit_cls": models.untrained("vit_cls", small),
     "mvit": models.untrained("mvit", small),
@@ -183,7 +185,7 @@ if have:
             models.load(own, tier), images, strided=name == "mvit"
         )
         looks[f"trained {name}"] = found
-size, patch = models.GEOMETRY[small]
+size, patch = architectures.GEOMETRY[small]
 fig, axes = plt.subplots(
     len(looks) // 2,
     2,
@@ -284,7 +286,7 @@ film, asked = reduced(film), reduced(asked)
 torch.manual_seed(0)
 viewer = multiscale.MViT(32, 24, (1, 1, 1), clip=8, num_classes=4)
 recipe = recipes.Recipe("mvit", 32 * steps, batch=32)
-optimiser = recipes.Optimiser(viewer, recipe)
+optimiser = optimiser.Optimiser(viewer, recipe)
 for step in range(steps):
     rows = torch.randint(0, len(film), (32,))
     cross_entropy(viewer(film[rows]), way[rows]).backward()
@@ -295,7 +297,7 @@ controls = {f"frame {f} eight times": asked[:, :, [f] * 8] for f in (0, 3, 7)}
 seen = {}
 with torch.no_grad():
     for name, x in {"in order": asked, "shuffled": shuffled, **controls}.items():
-        seen[name] = train.share("accuracy", viewer(x).argmax(1) == answer)
+        seen[name] = evaluate.share("accuracy", viewer(x).argmax(1) == answer)
 pd.DataFrame(seen).T.round(2)
 
 # %% [markdown]

@@ -37,7 +37,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from seelike import claims, models, plots, recipes, scaling, train
+from seelike import claims, evaluate, models, plots, recipes, scaling
 
 plots.style()
 
@@ -243,7 +243,7 @@ def point(width, images, distinct):
     forward = models.cost("vit_cls", 64, tier="scenes", width=width)[1]
     shot = card.get("few_shot")
     if shot is None:
-        shot = train.few_shot(models.load(card["name"], tier), tier)
+        shot = evaluate.few_shot(models.load(card["name"], tier), tier)
     return {
         "width": width,
         "images": images,

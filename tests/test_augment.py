@@ -44,3 +44,19 @@ def test_sobel_is_dark_on_flat_and_bright_on_edges():
 def test_noise_has_its_deviation():
     x = torch.full((4, 3, 64, 64), 128, dtype=torch.uint8)
     assert (augment.add_noise(x, 0).float() - 128).std() == pytest.approx(50, rel=0.05)
+
+
+def test_augmentation_shifts_and_mirrors():
+    x = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16).expand(64, 3, 16, 16)
+    out = augment.crop_and_mirror(x, seed=0)
+    assert out.shape == x.shape and torch.equal(out, augment.crop_and_mirror(x, seed=0))
+    mirrored = (out[:, 0, 8, 1:].int() < out[:, 0, 8, :-1].int()).sum(1) > 7
+    assert 15 < mirrored.sum() < 50
+    assert len({tuple(o.flatten().tolist()) for o in out[:, 0]}) > 30
+
+
+def test_cutout_greys_one_square_inside_every_image():
+    x = torch.zeros(32, 3, 16, 16, dtype=torch.uint8)
+    out = augment.cut_out(x, 5, seed=0)
+    assert torch.equal(out, augment.cut_out(x, 5, seed=0)) and not x.any()
+    assert ((out == 128).sum((1, 2, 3)) == 3 * 25).all() and len({tuple(o.flatten().tolist()) for o in out}) > 20

@@ -1,7 +1,5 @@
 """Error consistency and divergences against scikit-learn, scipy and the published numbers; reading of untidy decisions."""
 
-import subprocess
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 from sklearn.metrics import cohen_kappa_score
 
-from seelike import consistency, decisions
+from seelike import consistency
 
 trials = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60)
 
@@ -87,7 +85,7 @@ def folder(tmp_path):
 
 def test_untidy_decisions_are_read_and_named(folder):
     with pytest.warns(UserWarning) as caught:
-        table = decisions.read_decisions(folder)
+        table = consistency.read_decisions(folder)
     text = " ".join(str(w.message) for w in caught)
     assert "1 trials were repeated and only the first of each counts: a dog1-cat2.png" in text
     assert "1 trials are missing: b dog1-cat2.png" in text
@@ -97,13 +95,13 @@ def test_untidy_decisions_are_read_and_named(folder):
 
 def test_bad_folders_are_sentences(tmp_path, folder):
     with pytest.raises(FileNotFoundError, match="has no CSV files"):
-        decisions.read_decisions(folder / "nowhere")
+        consistency.read_decisions(folder / "nowhere")
     (folder / "c.csv").write_text("subj,imagename\n")
     with pytest.raises(ValueError, match="c.csv lacks the column category, object_response"):
-        decisions.read_decisions(folder)
+        consistency.read_decisions(folder)
     (folder / "c.csv").write_text("")
     with pytest.raises(ValueError, match="c.csv is not a readable CSV file"):
-        decisions.read_decisions(folder)
+        consistency.read_decisions(folder)
 
 
 PUBLISHED = {  # recomputed from the published decisions by other code: accuracy, kappa, class, interclass, to the average, shape bias
@@ -119,7 +117,7 @@ MEASURES = ("accuracy", "kappa", "class", "interclass", "class_average", "interc
 
 
 def test_the_published_decisions_give_the_published_numbers(mirror):
-    table = decisions.read_decisions(mirror / "tuli2021" / "cue-conflict")
+    table = consistency.read_decisions(mirror / "tuli2021" / "cue-conflict")
     humans = sorted(o for o in table.observer.unique() if o.startswith("subject"))
     found = consistency.against_humans(table, humans, draws=1)
     for observer, numbers in PUBLISHED.items():
@@ -146,30 +144,3 @@ def test_the_fast_table_equals_the_single_measures():
     assert found["kappa"].shape == (3, 4) and not np.allclose(found["accuracy"]["all"], found["accuracy"][0])
     with pytest.raises(ValueError, match="no observer called z"):
         consistency.against_humans(table, ["z"])
-
-
-def test_fetching_takes_what_is_needed_and_nothing_else(tmp_path, monkeypatch):
-    def git(*arguments):
-        subprocess.run(["git", "-C", tmp_path / "source", *arguments], check=True, capture_output=True)
-
-    inside = tmp_path / "source" / decisions.INSIDE
-    for kind in decisions.CHECKSUMS:
-        (inside / f"texture-shape_{kind}").mkdir(parents=True)
-        (inside / f"texture-shape_{kind}" / "a.csv").write_text("subj\n")
-    (tmp_path / "source" / "large.bin").write_text("not wanted")
-    git("init", "--quiet")
-    git("add", ".")
-    git("-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", "one")
-    source = f"file://{tmp_path / 'source'}"
-    with pytest.raises(ValueError, match="gave other decisions on cue-conflict than expected"):
-        decisions.fetch(tmp_path / "mirror", source, "HEAD")
-    assert not (tmp_path / "mirror").exists()
-    kinds = {kind: decisions.checksum(inside / f"texture-shape_{kind}") for kind in decisions.CHECKSUMS}
-    monkeypatch.setattr(decisions, "CHECKSUMS", kinds)
-    for _ in range(2):
-        made = decisions.fetch(tmp_path / "mirror", source, "HEAD")
-    assert [p.name for p in made] == list(kinds) and sorted(f.name for f in (tmp_path / "mirror").rglob("*") if f.is_file()) == [
-        "a.csv"
-    ] * 2
-    with pytest.raises(ConnectionError, match="git clone failed"):
-        decisions.fetch(tmp_path / "mirror", f"file://{tmp_path / 'nowhere'}")

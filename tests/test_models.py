@@ -7,14 +7,14 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from seelike import models, recipes, train
+from seelike import architectures, evaluate, models, recipes
 
 
 @pytest.mark.parametrize("tier", ["scenes", "cifar10"])
-@pytest.mark.parametrize("name", list(models.OURS))
+@pytest.mark.parametrize("name", list(architectures.OURS))
 def test_our_networks_are_alike_in_size(name, tier):
     model = models.create(name, tier, seed=0).eval()
-    size = models.GEOMETRY[tier][0]
+    size = architectures.GEOMETRY[tier][0]
     with torch.no_grad():
         assert model(torch.randn(2, 3, size, size)).shape == (2, 10)
     assert 0.5e6 < sum(p.numel() for p in model.parameters()) < 0.75e6
@@ -123,8 +123,8 @@ def test_the_zoo_is_what_its_cards_say(card):
     assert sum(p.numel() for p in model.parameters()) == card["parameters"]
     target = card["recipe"].get("target")
     if card["tier"] == "scenes" and target != "cifar10":
-        images = train.held_out("scenes", target, 100, seed=0)
-        share = (train.predict(model, images) == images.labels).float().mean().item()
+        images = evaluate.held_out("scenes", target, 100, seed=0)
+        share = (evaluate.predict(model, images) == images.labels).float().mean().item()
         assert abs(share - card["accuracy"]) < 4 * (card["accuracy"] * (1 - card["accuracy"]) / 100) ** 0.5 + 0.01
 
 

@@ -1,5 +1,6 @@
 """The repository keeps its promises to people and to tools."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -59,3 +60,29 @@ def test_workflows_are_yaml():
     for path in tracked(".github/workflows/*.yml"):
         flow = yaml.safe_load((ROOT / path).read_text())
         assert "jobs" in flow and all("runs-on" in job for job in flow["jobs"].values())
+
+
+PUBLIC = """
+data: load
+scenes: Scenes sample cue_conflict
+models: create load cards
+train: RECIPES train
+capture: capture attention layers flat gap cls patches tokens
+cka: gram cka CKA compare token_localization
+attention: mean_distance prefix_mass rollout
+receptive_field: effective_receptive_field radius
+residual: norm_ratio remove_skips
+probes: RidgeProbe LogisticProbe features
+consistency: read_decisions error_consistency confusion class_divergence interclass_divergence shape_bias
+saliency: Trigger attribute intersection_over_union recovery_rate recovery_difference
+scaling: fit_power_law Fit
+hybrids: CMT MViT
+claims: record verdict table
+"""
+
+
+@pytest.mark.parametrize("line", PUBLIC.strip().splitlines())
+def test_names_that_other_code_relies_on(line):
+    module, names = line.split(": ")
+    held = importlib.import_module(f"seelike.{module}")
+    assert [name for name in names.split() if not hasattr(held, name)] == []

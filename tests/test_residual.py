@@ -57,7 +57,7 @@ def test_other_networks_are_a_sentence():
 
 
 def test_a_vit_block_without_skips_is_its_branches_in_a_row():
-    model = models.remove_skips(models.create("vit_cls", seed=0).eval(), [2])
+    model = residual.remove_skips(models.create("vit_cls", seed=0).eval(), [2])
     x = torch.randn(2, 65, 96)
     block = model.blocks[2]
     with torch.no_grad():
@@ -88,6 +88,6 @@ def test_the_card_brings_the_missing_skips_back(tmp_path, monkeypatch):
     monkeypatch.setitem(
         recipes.RECIPES["smoke"], "skipless", recipes.Recipe("vit_cls", 64, {"depth": 2, "width": 24, "without_skips": [1]})
     )
-    card = train.train("skipless", "smoke", 0, tmp_path)
+    card = train.train("skipless", tmp_path, tier="smoke")
     model = models.create(card["architecture"], "smoke", **card["options"])
     assert type(model.blocks[1]).__name__ == "BlockWithoutSkips" and type(model.blocks[0]).__name__ == "Block"

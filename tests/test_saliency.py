@@ -44,7 +44,7 @@ def question():
 
 @pytest.mark.parametrize("method", ["gradient", "guided backprop", "occlusion", "feature ablation", "LIME", "guided Grad-CAM"])
 def test_methods_find_the_only_reason(method):
-    maps = saliency.explain(Spot(), method, question())
+    maps = saliency.attribute(Spot(), method, question())
     assert maps.shape == (2, 64, 64)
     inside = (maps.abs() * MASK).sum((1, 2)) / maps.abs().sum((1, 2))
     assert (inside > (0.1 if method in ("occlusion", "feature ablation") else 0.9)).all()
@@ -60,7 +60,7 @@ def test_every_method_of_a_network_gives_maps_and_leaves_it_as_it_was(name, monk
     before = {k: v.clone() for k, v in model.state_dict().items()}
     inplace = [m.inplace for m in model.modules() if isinstance(m, nn.ReLU)]
     for method in saliency.methods(model):
-        maps = saliency.explain(model, method, q)
+        maps = saliency.attribute(model, method, q)
         assert maps.shape == (2, 64, 64) and maps.isfinite().all() and not maps.requires_grad
     assert model.training and inplace == [m.inplace for m in model.modules() if isinstance(m, nn.ReLU)]
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
@@ -70,11 +70,11 @@ def test_every_method_of_a_network_gives_maps_and_leaves_it_as_it_was(name, monk
 def test_methods_that_mean_nothing_are_sentences():
     q = Question(torch.randn(1, 3, 64, 64), torch.tensor([0]), 12)
     with pytest.raises(ValueError, match="guided backprop means nothing for this VisionTransformer"):
-        saliency.explain(models.create("vit_cls"), "guided backprop", q)
+        saliency.attribute(models.create("vit_cls"), "guided backprop", q)
     with pytest.raises(ValueError, match="attention rollout means nothing for this ResNet"):
-        saliency.explain(models.create("resnet"), "attention rollout", q)
+        saliency.attribute(models.create("resnet"), "attention rollout", q)
     with pytest.raises(ValueError, match="no method 'shap'"):
-        saliency.explain(models.create("resnet"), "shap", q)
+        saliency.attribute(models.create("resnet"), "shap", q)
 
 
 def test_grad_cam_of_a_vit_is_gradient_weighted_tokens():
@@ -87,14 +87,14 @@ def test_grad_cam_of_a_vit_is_gradient_weighted_tokens():
     h, g = held["h"][:, 1:], held["h"].grad[:, 1:]
     expected = (h * g.mean(1, keepdim=True)).sum(-1).relu().view(2, 1, 8, 8)
     expected = nn.functional.interpolate(expected, (64, 64), mode="bilinear")[:, 0]
-    torch.testing.assert_close(saliency.explain(model, "Grad-CAM", q), expected.detach(), atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(saliency.attribute(model, "Grad-CAM", q), expected.detach(), atol=1e-6, rtol=1e-4)
 
 
 def test_rollout_of_uniform_attention_is_flat():
     model = models.create("vit_cls", seed=1).eval()
     for block in model.blocks:
         nn.init.zeros_(block.attn.qkv.weight)
-    maps = saliency.explain(model, "attention rollout", Question(torch.randn(1, 3, 64, 64), torch.tensor([0]), 12))
+    maps = saliency.attribute(model, "attention rollout", Question(torch.randn(1, 3, 64, 64), torch.tensor([0]), 12))
     assert maps.std() < 1e-6
 
 
@@ -106,7 +106,7 @@ def test_boxes_and_overlap():
     assert box[0].nonzero().min(0).values.tolist() == [2, 3] and box[0].sum() == 16 and box[1].all() and not box[2].any()
     other = torch.zeros_like(mask)
     other[:, :4, :4] = True
-    assert saliency.overlap(box, other).tolist() == pytest.approx([2 / 30, 16 / 64, 0])
+    assert saliency.intersection_over_union(box, other).tolist() == pytest.approx([2 / 30, 16 / 64, 0])
 
 
 def test_a_flat_map_marks_nothing():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from seelike import scenes, train, triggers
+from seelike import scenes, triggers
 
 
 @pytest.mark.parametrize("name", triggers.NAMES)
@@ -29,15 +29,3 @@ def test_unknown_and_oversized_triggers_are_sentences():
         triggers.parse("fixed_star_12")
     with pytest.raises(ValueError, match="does not fit"):
         triggers.stamp(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), triggers.parse("fixed_square_12"), torch.zeros(1).long(), 0)
-
-
-def test_a_quarter_of_a_batch_is_poisoned():
-    batch = scenes.sample(64, 0, split="train")
-    pixels, labels = train.poison(batch.images, batch.shape, triggers.parse("random_colour_12"), seed=4)
-    changed = (pixels != batch.images).flatten(1).any(1)
-    assert changed.sum() == 16 and torch.equal(labels[~changed], batch.shape[~changed]) and (labels[changed] < 8).all()
-
-
-def test_attack_images_carry_their_target_and_are_not_of_its_class():
-    asked = train.stamped("fixed_square_12", 300)
-    assert 240 < len(asked) < 300 and (asked.labels == 0).all() and (asked.pixels[:, :, -12:, -12:] == triggers.GREY).all()

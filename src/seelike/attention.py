@@ -133,3 +133,15 @@ def head_subsets(vit: nn.Module, other: nn.Module, loader: Iterable[Any], units:
             summed = {label: torch.stack([own[i] for i in s]).sum(0) for label, s in zip(labels, chosen, strict=True)}
             total.update(summed | grams)
     return total
+
+
+@torch.no_grad()
+def rollout(model: nn.Module, x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b side side"]:
+    """Attention of the class token to patches through all blocks, half of every block the skip (Abnar & Zuidema 2020, Sec. 3)."""
+    with attention(model, reduce=lambda a: a.mean(1)) as maps:
+        model(x)
+    flow = torch.eye(next(iter(maps.values())).shape[-1])
+    for weights in maps.values():
+        flow = (0.5 * weights + 0.5 * torch.eye(weights.shape[-1])) @ flow
+    patches = flow[:, 0, 1:]
+    return patches.unflatten(1, (isqrt(patches.shape[1]), -1))

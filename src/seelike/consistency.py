@@ -7,7 +7,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,6 +17,45 @@ from jaxtyping import Bool
 from scipy.spatial.distance import jensenshannon
 
 CUES = r"([a-z]+)\d*-([a-z]+)\d*\."
+COLUMNS = {"subj": "observer", "imagename": "image", "category": "truth", "object_response": "response"}
+
+
+def read_decisions(folder: Path | str) -> pd.DataFrame:
+    """All decisions in a folder of CSV files as one tidy table: observer, image, truth, response.
+
+    Files have the columns subj, imagename, category and object_response, in any case (Geirhos et al. 2019). Images are
+    keyed by what follows the last underscore of their name, for human trials carry a prefix. Answers outside the classes
+    ("na") are kept as they are. Repeated trials (the first counts) and missing ones are named in a warning.
+    """
+    files = sorted(Path(folder).glob("*.csv"))
+    if not files:
+        raise FileNotFoundError(f"{folder} has no CSV files: name a folder of decisions, one file per observer.")
+    rows = pd.concat([_read(file) for file in files], ignore_index=True)
+    rows["image"] = rows["image"].str.rpartition("_")[2]
+    repeated = rows.duplicated(["observer", "image"])
+    _warn("trials were repeated and only the first of each counts", rows[repeated])
+    rows = rows[~repeated]
+    seen = pd.MultiIndex.from_frame(rows[["observer", "image"]])
+    every = pd.MultiIndex.from_product([rows["observer"].unique(), rows["image"].unique()], names=["observer", "image"])
+    _warn("trials are missing", every.difference(seen).to_frame(index=False))
+    return rows.sort_values(["observer", "image"], ignore_index=True)
+
+
+def _read(file: Path) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(file, keep_default_na=False, dtype=str)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file} is not a readable CSV file ({error}): copy it again.") from error
+    table.columns = table.columns.str.strip().str.lower()
+    if absent := [name for name in COLUMNS if name not in table]:
+        raise ValueError(f"{file} lacks the column {', '.join(absent)}: expected {', '.join(COLUMNS)}.")
+    return table[list(COLUMNS)].rename(columns=COLUMNS)
+
+
+def _warn(what: str, rows: pd.DataFrame) -> None:
+    if len(rows):
+        named = ", ".join(f"{row.observer} {row.image}" for row in rows.head(3).itertuples()) + (", ..." if len(rows) > 3 else "")
+        warnings.warn(f"{len(rows)} {what}: {named}", stacklevel=3)
 
 
 def error_consistency(correct_a: Bool[np.ndarray, " a"], correct_b: Bool[np.ndarray, " b"]) -> float:

@@ -12,107 +12,28 @@ For CIFAR-10, `SEELIKE_MIRROR` names a folder laid out like the hub (`datasets/<
 
 from __future__ import annotations
 
-import io
 import os
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import datasets
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
-from PIL import Image
 from timm.data import create_transform
-from torch import Tensor
-from torch.nn.functional import interpolate
 
 from seelike import scenes
 from seelike.graph import TIERS
+from seelike.images import MEAN, STD, Images, ImageStream, Transform, decode, normalise, report, resize
+
+__all__ = ["MEAN", "STD", "ImageStream", "Images", "load", "normalise", "resize", "target"]
 
 SPLITS = ("train", "test")
-MEAN, STD = 0.5, 0.25  # one normalisation for our own tiers, all channels
 SCENES = {"train": 10_000, "test": 2_000}  # images of the endless set that `n=None` stands for
 CIFAR10 = "uoft-cs/cifar10"
 IMAGENET = "ILSVRC/imagenet-1k"
 
 QUADRANTS = ("above left", "above right", "below left", "below right")
 TARGETS = ("shape", "texture", "position", "cifar10")
-
-Transform = Callable[[Image.Image], Tensor]
-
-
-def normalise(pixels: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
-    """Bytes to the floats that our own networks expect."""
-    return pixels.float().div_(255).sub_(MEAN).div_(STD)
-
-
-@dataclass(frozen=True)
-class Images:
-    """Images and labels held in memory; iterating yields normalised batches (x, y), the last one maybe smaller.
-
-    pixels: UInt8 (n, 3, h, w). labels: Int64 (n,). classes: the labels' names.
-    skipped: names of images that could not be read.
-    """
-
-    pixels: UInt8[Tensor, "n 3 h w"]
-    labels: Int[Tensor, " n"]
-    classes: tuple[str, ...]
-    batch_size: int = 128
-    skipped: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        """Number of images."""
-        return len(self.pixels)
-
-    @property
-    def images(self) -> Float[Tensor, "n 3 h w"]:
-        """All images, normalised as the tier's networks expect them."""
-        return normalise(self.pixels)
-
-    def __iter__(self) -> Iterator[tuple[Float[Tensor, "b 3 h w"], Int[Tensor, " b"]]]:
-        for pixels, labels in zip(self.pixels.split(self.batch_size), self.labels.split(self.batch_size), strict=True):
-            yield normalise(pixels), labels
-
-
-@dataclass
-class ImageStream:
-    """Images decoded and transformed batch by batch, for sets that do not fit into memory.
-
-    Has the attributes of `Images` but `pixels`. `labels` are those of all rows; unreadable images drop out of the
-    batches with their labels, and `skipped` names them while iterating.
-    """
-
-    rows: datasets.Dataset
-    column: str
-    labels: Int[Tensor, " n"]
-    classes: tuple[str, ...]
-    transform: Transform
-    batch_size: int = 128
-    skipped: list[str] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        """Number of images, the unreadable ones included."""
-        return len(self.rows)
-
-    @property
-    def images(self) -> Float[Tensor, "n 3 h w"]:
-        """All readable images at once."""
-        return torch.cat([x for x, _ in self])
-
-    def __iter__(self) -> Iterator[tuple[Float[Tensor, "b 3 h w"], Int[Tensor, " b"]]]:
-        self.skipped.clear()
-        for start in range(0, len(self), self.batch_size):
-            batch = self.rows[start : start + self.batch_size][self.column]
-            kept, pictures, names = _decode(batch, start)
-            self.skipped.extend(names)
-            if pictures:
-                x = torch.stack([self.transform(p) for p in pictures])
-                yield x, self.labels[[start + i for i in kept]]
-        _report(self.skipped, len(self))
 
 
 def load(
@@ -161,13 +82,6 @@ def target(name: str, tier: str, split: str, n: int, seed: int = 0) -> Images:
     return Images(resize(pixels, 32 if tier == "cifar10" else scenes.SIZE), labels, classes)
 
 
-def resize(pixels: UInt8[Tensor, "n 3 h w"], side: int) -> UInt8[Tensor, "n 3 side side"]:
-    """Square images at another side, by bilinear interpolation with antialiasing."""
-    if pixels.shape[-1] == side:
-        return pixels
-    return interpolate(pixels.float(), (side, side), mode="bilinear", antialias=True).round().clamp(0, 255).to(torch.uint8)
-
-
 def _check(tier: str, split: str, n: int | None) -> None:
     if tier not in TIERS:
         raise ValueError(f"There is no tier {tier!r}: expected one of {', '.join(TIERS)}.")
@@ -195,8 +109,8 @@ def _cifar10(split: str, mirror: str | None) -> Images:
     else:
         rows = _hub(CIFAR10, split)
     column = "img"
-    kept, pictures, skipped = _decode(rows.cast_column(column, datasets.Image(decode=False))[column])
-    _report(skipped, len(rows))
+    kept, pictures, skipped = decode(rows.cast_column(column, datasets.Image(decode=False))[column])
+    report(skipped, len(rows))
     pixels = torch.from_numpy(np.stack([np.asarray(p) for p in pictures])).permute(0, 3, 1, 2).contiguous()
     labels = torch.tensor(rows["label"])[kept]
     return Images(pixels, labels, tuple(rows.features["label"].names), skipped=tuple(skipped))
@@ -248,22 +162,3 @@ def _folder(path: Path, split: str) -> datasets.Dataset:
         if name in found:
             return found[name]
     raise FileNotFoundError(f"{path} has no split {split!r}, only {', '.join(found)}.")
-
-
-def _decode(cells: Sequence[dict[str, Any]], first: int = 0) -> tuple[list[int], list[Image.Image], list[str]]:
-    """Positions and RGB pictures of the readable cells, and the names of the others."""
-    kept, pictures, skipped = [], [], []
-    for i, cell in enumerate(cells):
-        try:
-            file = io.BytesIO(cell["bytes"]) if cell["bytes"] is not None else cell["path"]
-            pictures.append(Image.open(file).convert("RGB"))
-            kept.append(i)
-        except Exception:  # Pillow raises many types for damaged files, decompression bombs and empty cells
-            skipped.append((cell or {}).get("path") or f"row {first + i}")
-    return kept, pictures, skipped
-
-
-def _report(skipped: Sequence[str], total: int) -> None:
-    if skipped:
-        named = ", ".join(skipped[:5]) + (", ..." if len(skipped) > 5 else "")
-        warnings.warn(f"{len(skipped)} of {total} images could not be read and were left out: {named}", stacklevel=3)

@@ -1,4 +1,4 @@
-"""CMT, a vision transformer with convolutions inside (Guo et al. 2021), which timm does not have.
+"""CMT, a vision transformer with convolutions inside (Guo et al. 2021), which timm does not have; MViT is in `seelike.multiscale`.
 
 Reached through `models.create`; blocks carry the names that `capture.layers` knows.
 """
@@ -11,9 +11,13 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from timm.layers import DropPath, trunc_normal_
+from timm.layers import DropPath
 from torch import Tensor, nn
 from torch.nn.functional import gelu, interpolate, scaled_dot_product_attention
+
+from seelike.multiscale import MViT, initialise
+
+__all__ = ["CMT", "CMTS", "MViT"]
 
 
 def _depthwise(width: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
@@ -161,18 +165,6 @@ def _resample(bias: Float[Tensor, "heads n m"], side: int, k: int) -> Float[Tens
     if bias.shape[1:] == (queries, keys):
         return bias
     return interpolate(bias[None], (queries, keys), mode="bicubic")[0]
-
-
-def initialise(module: nn.Module) -> None:
-    """Truncated normal of standard deviation .02 for linear layers, Kaiming normal (fan-out) for convolutions, no bias."""
-    if isinstance(module, nn.Linear):
-        trunc_normal_(module.weight, std=0.02)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
-    elif isinstance(module, (nn.Conv2d, nn.Conv3d)):
-        nn.init.kaiming_normal_(module.weight, mode="fan_out")
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
 
 
 CMTS: dict[str, dict[str, Any]] = {  # Table 1, in the form that gives the published parameter counts

@@ -15,8 +15,6 @@ from timm.layers import DropPath, trunc_normal_
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, scaled_dot_product_attention
 
-from seelike.hybrids import initialise
-
 Grid = tuple[int, int, int]  # frames, rows, columns
 
 
@@ -188,6 +186,18 @@ class MViT(nn.Module):
     def forward(self, x: Float[Tensor, "b 3 *thw"]) -> Float[Tensor, "b classes"]:
         """Logits, from the class token."""
         return self.head(self.forward_features(x)[:, 0])
+
+
+def initialise(module: nn.Module) -> None:
+    """Truncated normal of standard deviation .02 for linear layers, Kaiming normal (fan-out) for convolutions, no bias."""
+    if isinstance(module, nn.Linear):
+        trunc_normal_(module.weight, std=0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, (nn.Conv2d, nn.Conv3d)):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 MVITS: dict[str, dict[str, Any]] = {  # Tables 2 and 17

@@ -10,7 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from seelike.architectures import remove_skips
 from seelike.capture import capture, layers, tokens
+
+__all__ = ["Residuals", "norm_ratio", "remove_skips", "residuals"]
 
 
 class Residuals(NamedTuple):

@@ -21,7 +21,14 @@ from skimage.segmentation import slic
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from seelike.capture import attention, layers
+from seelike.attention import rollout
+from seelike.capture import layers
+from seelike.triggers import Trigger
+
+__all__ = [
+    "METHODS", "Question", "Trigger", "attribute", "boxes", "intersection_over_union", "marked", "methods",
+    "recovery_difference", "recovery_rate", "scores",
+]  # fmt: skip
 
 GRIDS = (16, 8, 4, 2)  # cells a side for feature ablation; 14, 7, 4, 2 in the paper
 LIME_SAMPLES = 200  # 1,000 in the paper
@@ -40,9 +47,9 @@ class Question(NamedTuple):
 
 @dataclass(frozen=True)
 class Method:
-    """explain: maps (b, h, w) of a network and a question. threshold: on maps scaled from 0 to 1 (the paper's). black_box: no gradients."""
+    """attribute: maps (b, h, w) of a network and a question. threshold: the paper's, on maps from 0 to 1. black_box: no gradients."""
 
-    explain: Callable[[nn.Module, Question], Maps]
+    attribute: Callable[[nn.Module, Question], Maps]
     threshold: float
     black_box: bool = False
 
@@ -94,17 +101,8 @@ def _lime(model: nn.Module, q: Question) -> Maps:
     return torch.stack(maps)
 
 
-@torch.no_grad()
 def _rollout(model: nn.Module, q: Question) -> Maps:
-    """Attention of the class token to patches through all blocks, half of every block the skip (Abnar & Zuidema 2020)."""
-    with attention(model, reduce=lambda a: a.mean(1).detach()) as maps:
-        model(q.x)
-    flow = torch.eye(next(iter(maps.values())).shape[-1])
-    for weights in maps.values():
-        flow = (0.5 * weights + 0.5 * torch.eye(weights.shape[-1])) @ flow
-    patches = flow[:, 0, 1:]
-    side = round(patches.shape[1] ** 0.5)
-    return _enlarge(patches.view(len(patches), 1, side, side), q)
+    return _enlarge(rollout(model, q.x)[:, None], q)
 
 
 METHODS: dict[str, Method] = {  # in the paper's order; rollout is ours
@@ -126,7 +124,7 @@ def methods(model: nn.Module) -> list[str]:
     return [n for n in METHODS if (relu or "guided" not in n) and (token or n != "attention rollout")]
 
 
-def explain(model: nn.Module, method: str, question: Question) -> Maps:
+def attribute(model: nn.Module, method: str, question: Question) -> Maps:
     """One map per image, larger where the method sees more reason for the class; the network, in eval mode meanwhile, is put back.
 
     Raises ValueError for a method that is not known, or that means nothing for this network (`methods`).
@@ -142,7 +140,7 @@ def explain(model: nn.Module, method: str, question: Question) -> Maps:
         for m, _ in relus:
             m.inplace = False  # captum's hooks need the input
         with warnings.catch_warnings(action="ignore"):  # captum tells that it sets hooks and asks for gradients
-            return METHODS[method].explain(model, question).detach()
+            return METHODS[method].attribute(model, question).detach()
     finally:
         model.train(training)
         for m, inplace in relus:
@@ -195,12 +193,22 @@ def boxes(mask: Bool[Tensor, "b h w"]) -> Bool[Tensor, "b h w"]:
     return filled(rows)[:, :, None] & filled(columns)[:, None]
 
 
-def overlap(a: Bool[Tensor, "b h w"], b: Bool[Tensor, "b h w"]) -> Float[Tensor, " b"]:
+def intersection_over_union(a: Bool[Tensor, "b h w"], b: Bool[Tensor, "b h w"]) -> Float[Tensor, " b"]:
     """Intersection over union; 0 where both are empty."""
     return (a & b).sum((1, 2)) / (a | b).sum((1, 2)).clamp_min(1)
 
 
 @torch.no_grad()
+def recovery_rate(model: nn.Module, mended: Float[Tensor, "b 3 h w"], clean: Float[Tensor, "b 3 h w"]) -> Bool[Tensor, " b"]:
+    """Whether a mended image, clean inside the box of an explanation and stamped outside, gets the prediction of the clean one."""
+    return model(mended).argmax(1) == model(clean).argmax(1)
+
+
+def recovery_difference(mended: Float[Tensor, "b 3 h w"], clean: Float[Tensor, "b 3 h w"]) -> Float[Tensor, " b"]:
+    """Share of pixels in which a mended image still differs from the clean one."""
+    return (mended != clean).any(1).float().mean((1, 2))
+
+
 def scores(
     model: nn.Module,
     found: Bool[Tensor, "b h w"],
@@ -211,18 +219,15 @@ def scores(
 ) -> dict[str, Float[np.ndarray, " b"]]:
     """Lin et al.'s scores of every image.
 
-    found, trigger: pixels that an explanation marks, and those of the trigger. iou: of the boxes around the two. mask: of the
-    pixels themselves.
-    recovery: whether clean pixels inside the box bring back the clean prediction. difference: share of pixels that still
-    differ from the clean image then.
+    found, trigger: pixels that an explanation marks, and those of the trigger. Returns iou, of the boxes around the two; mask, of the
+    pixels themselves; recovery and difference (`recovery_rate`, `recovery_difference`) once the box is clean again.
     """
     box = boxes(found)
     mended = torch.where(box[:, None], clean, stamped)
-    same = model(mended).argmax(1) == model(clean).argmax(1)
     values = {
-        "iou": overlap(box, boxes(trigger)),
-        "mask": overlap(found, trigger),
-        "recovery": same,
-        "difference": (mended != clean).any(1).float().mean((1, 2)),
+        "iou": intersection_over_union(box, boxes(trigger)),
+        "mask": intersection_over_union(found, trigger),
+        "recovery": recovery_rate(model, mended, clean),
+        "difference": recovery_difference(mended, clean),
     }
     return {key: value.double().numpy() for key, value in values.items()}

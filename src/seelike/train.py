@@ -1,4 +1,4 @@
-"""Recipes and resumable training: `python -m seelike.train NAME --tier T --seed S`.
+"""Resumable training of the recipes: `python -m seelike.train NAME --tier T --seed S`.
 
 - Every batch is a function of (recipe, seed, step), so that a run killed at any moment goes on where its last
   checkpoint stood; a checkpoint is one safetensors file, written under a temporary name and renamed.
@@ -11,116 +11,29 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 import timm
 import torch
-from jaxtyping import Bool, Int, UInt8
 from safetensors import safe_open
 from safetensors.torch import save_file
-from scipy.stats import binomtest
-from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
-from seelike import augment, capture, data, graph, models, probes, scenes, triggers
-from seelike.recipes import Optimiser, Recipe, recipe
+from seelike import data, graph, models
+from seelike.batches import Batches, batches, data_fingerprint
+from seelike.evaluate import few_shot, held_out, predict, share, stamped, validate
+from seelike.optimiser import Optimiser
+from seelike.recipes import RECIPES, recipe
+
+__all__ = ["RECIPES", "Run", "train"]
 
 CHECKPOINT_SECONDS = 60
 FIRST_LOSSES = 100  # kept in the card, so that a test can replay them
-
-Batches = Callable[[int], tuple[UInt8[Tensor, "b 3 h w"], Int[Tensor, " b"]]]
-
-
-def batches(tier: str, recipe: Recipe, seed: int) -> Batches:
-    """The training batch of every step.
-
-    Fresh scenes, or shuffled epochs over a fixed set; CIFAR-10 is cropped and mirrored as well. Then what the recipe does to
-    images: cutout, the augmentation of the stage, a trigger.
-    """
-    if tier in ("smoke", "scenes") and recipe.target is None and recipe.distinct is None:
-
-        def base(step: int) -> tuple[Tensor, Tensor]:
-            batch = scenes.sample(recipe.batch, 1000 + seed, split="train", start=step * recipe.batch)
-            return batch.images, batch.shape
-
-    else:
-        images = training_set(tier, recipe, seed)
-        per_epoch = max(len(images) // recipe.batch, 1)
-
-        def base(step: int) -> tuple[Tensor, Tensor]:
-            epoch, i = divmod(step, per_epoch)
-            order = torch.randperm(len(images), generator=torch.Generator().manual_seed(1000 * seed + epoch))
-            rows = order[i * recipe.batch : (i + 1) * recipe.batch]
-            pixels = images.pixels[rows]
-            if tier == "cifar10" and recipe.target is None:
-                pixels = augment.crop_and_mirror(pixels, seed=1_000_003 * seed + step)
-            return pixels, images.labels[rows]
-
-    def draw(step: int) -> tuple[Tensor, Tensor]:
-        pixels, labels = base(step)
-        own = 2_000_003 * seed + step + 500_000_000  # not the seed of the crop
-        if recipe.cutout:
-            pixels = augment.cut_out(pixels, recipe.cutout, own)
-        if recipe.stages:
-            pixels = augment.SEQUENCE[recipe.stages[step * len(recipe.stages) // recipe.steps]](pixels, own)
-        return poison(pixels, labels, triggers.parse(recipe.trigger), own) if recipe.trigger else (pixels, labels)
-
-    return draw
-
-
-def poison(pixels: UInt8[Tensor, "b 3 h w"], labels: Int[Tensor, " b"], trigger: triggers.Trigger, seed: int) -> tuple[Tensor, Tensor]:
-    """A quarter of a batch with a trigger, labelled as its target class (Lin et al. 2020, who take a tenth of many more images)."""
-    n = len(pixels) // 4
-    targets = torch.randint(0, trigger.targets, (n,), generator=torch.Generator().manual_seed(seed))
-    stamped = triggers.stamp(pixels[:n], trigger, targets, seed).pixels
-    return torch.cat([stamped, pixels[n:]]), torch.cat([targets, labels[n:]])
-
-
-def training_set(tier: str, recipe: Recipe, seed: int) -> data.Images:
-    """The fixed set of a recipe that does not draw fresh scenes."""
-    if recipe.target is not None:
-        return data.target(recipe.target, tier, "train", recipe.images, 1000 + seed)
-    if tier == "cifar10":
-        images = data.load(tier, "train", recipe.distinct, seed)
-        assert isinstance(images, data.Images)  # streams have no recipes
-        return images
-    drawn = scenes.sample(recipe.distinct or recipe.images, 1000 + seed, split="train")
-    return data.Images(drawn.images, drawn.shape, scenes.SHAPES)
-
-
-@torch.no_grad()
-def predict(model: nn.Module, images: data.Images | data.ImageStream) -> Int[Tensor, " n"]:
-    """The class that the network, in eval mode meanwhile, gives to every image."""
-    training = model.training
-    model.eval()
-    answers = torch.cat([model(x).argmax(1) for x, _ in images])
-    model.train(training)
-    return answers
-
-
-def held_out(tier: str, target: str | None, n: int | None, seed: int) -> data.Images | data.ImageStream:
-    """Test images of a tier with the answers that a recipe trains for."""
-    return data.load(tier, "test", n, seed) if target is None else data.target(target, tier, "test", n or data.SCENES["test"], seed)
-
-
-def validate(model: nn.Module, tier: str, target: str | None = None) -> dict[str, float]:
-    """One point of the learning curve: accuracy, and on Scenes the answers to cue conflict."""
-    size = 64 if tier == "smoke" else 1000
-    images = held_out(tier, target, size, seed=1)
-    point = {"accuracy": (predict(model, images) == images.labels).float().mean().item()}
-    if tier in ("smoke", "scenes") and target is None:
-        conflict = scenes.cue_conflict(size // 2, seed=1)
-        answer = predict(model, data.Images(conflict.images, conflict.shape, scenes.SHAPES))
-        point["shape"] = (answer == conflict.shape).float().mean().item()
-        point["texture"] = (answer == conflict.texture).float().mean().item()
-    return {key: round(value, 4) for key, value in point.items()}
 
 
 class Run:
@@ -254,42 +167,12 @@ class Run:
         return found
 
 
-def share(name: str, right: Bool[Tensor, " n"]) -> dict[str, float]:
-    """A share with its 95 % Wilson interval: name, name_low, name_high."""
-    interval = binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
-    values = {name: right.double().mean().item(), f"{name}_low": interval.low, f"{name}_high": interval.high}
-    return {key: round(value, 5) for key, value in values.items()}
+def train(recipe: str, out: Path | None = None, *, tier: str = "scenes", seed: int = 0) -> dict[str, Any]:
+    """Train (or go on training) the network of a recipe, write weights and card into `out` (the tier's zoo) and return the card.
 
-
-def stamped(trigger: str, n: int, seed: int = 3) -> data.Images:
-    """Those of n test scenes whose class is not the target of their trigger, stamped and labelled with the target."""
-    kind = triggers.parse(trigger)
-    drawn = scenes.sample(n, seed)
-    targets = torch.randint(0, kind.targets, (n,), generator=torch.Generator().manual_seed(seed))
-    rows = targets != drawn.shape
-    pixels = triggers.stamp(drawn.images, kind, targets, seed).pixels
-    return data.Images(pixels[rows], targets[rows], scenes.SHAPES)
-
-
-def few_shot(model: nn.Module, tier: str) -> float:
-    """Accuracy of ten-shot ridge probes of the last block on the texture of scenes, which says nothing there about the shape."""
-    training = model.training
-    shown, asked = (data.target("texture", tier, split, n, seed=5) for split, n in (("train", 500), ("test", 1000)))
-    last = capture.layers(model)[-1]
-    found = probes.few_shot(model.eval(), [last], shown, asked, 10)[last].mean()
-    model.train(training)
-    return float(found)
-
-
-def data_fingerprint(tier: str, recipe: Recipe, seed: int) -> str:
-    """sha256 of the first four training batches."""
-    draw = batches(tier, recipe, seed)
-    return sha256(b"".join(draw(step)[0].numpy().tobytes() for step in range(4))).hexdigest()
-
-
-def train(name: str, tier: str = "scenes", seed: int = 0, out: Path | None = None) -> dict[str, Any]:
-    """Train (or go on training) a network, write weights and card into `out` (the tier's zoo) and return the card."""
-    run = Run(name, tier, seed, out or graph.zoo(tier))
+    Raises ValueError for a recipe that the tier lacks, and for a checkpoint in `out` that another recipe made.
+    """
+    run = Run(recipe, tier, seed, out or graph.zoo(tier))
     run.loop()
     return run.publish()
 
@@ -306,7 +189,7 @@ def main() -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     try:
-        card = train(options.name, options.tier, options.seed, options.out)
+        card = train(options.name, options.out, tier=options.tier, seed=options.seed)
     except (ValueError, FileNotFoundError) as error:
         parser.exit(2, f"seelike.train: {error}\n")
     print(f"{card['name']}-{card['seed']}: accuracy {card['accuracy']:.3f} on {card['test_images']} images, {card['seconds']} s")

@@ -1,0 +1,78 @@
+"""What a network is trained on: the batch of every step of a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+
+import torch
+from jaxtyping import Int, UInt8
+from torch import Tensor
+
+from seelike import augment, data, scenes, triggers
+from seelike.recipes import Recipe
+
+Batches = Callable[[int], tuple[UInt8[Tensor, "b 3 h w"], Int[Tensor, " b"]]]
+
+
+def batches(tier: str, recipe: Recipe, seed: int) -> Batches:
+    """The training batch of every step.
+
+    Fresh scenes, or shuffled epochs over a fixed set; CIFAR-10 is cropped and mirrored as well. Then what the recipe does to
+    images: cutout, the augmentation of the stage, a trigger.
+    """
+    if tier in ("smoke", "scenes") and recipe.target is None and recipe.distinct is None:
+
+        def base(step: int) -> tuple[Tensor, Tensor]:
+            batch = scenes.sample(recipe.batch, 1000 + seed, split="train", start=step * recipe.batch)
+            return batch.images, batch.shape
+
+    else:
+        images = training_set(tier, recipe, seed)
+        per_epoch = max(len(images) // recipe.batch, 1)
+
+        def base(step: int) -> tuple[Tensor, Tensor]:
+            epoch, i = divmod(step, per_epoch)
+            order = torch.randperm(len(images), generator=torch.Generator().manual_seed(1000 * seed + epoch))
+            rows = order[i * recipe.batch : (i + 1) * recipe.batch]
+            pixels = images.pixels[rows]
+            if tier == "cifar10" and recipe.target is None:
+                pixels = augment.crop_and_mirror(pixels, seed=1_000_003 * seed + step)
+            return pixels, images.labels[rows]
+
+    def draw(step: int) -> tuple[Tensor, Tensor]:
+        pixels, labels = base(step)
+        own = 2_000_003 * seed + step + 500_000_000  # not the seed of the crop
+        if recipe.cutout:
+            pixels = augment.cut_out(pixels, recipe.cutout, own)
+        if recipe.stages:
+            pixels = augment.SEQUENCE[recipe.stages[step * len(recipe.stages) // recipe.steps]](pixels, own)
+        return poison(pixels, labels, triggers.parse(recipe.trigger), own) if recipe.trigger else (pixels, labels)
+
+    return draw
+
+
+def poison(pixels: UInt8[Tensor, "b 3 h w"], labels: Int[Tensor, " b"], trigger: triggers.Trigger, seed: int) -> tuple[Tensor, Tensor]:
+    """A quarter of a batch with a trigger, labelled as its target class (Lin et al. 2020, who take a tenth of many more images)."""
+    n = len(pixels) // 4
+    targets = torch.randint(0, trigger.targets, (n,), generator=torch.Generator().manual_seed(seed))
+    stamped = triggers.stamp(pixels[:n], trigger, targets, seed).pixels
+    return torch.cat([stamped, pixels[n:]]), torch.cat([targets, labels[n:]])
+
+
+def training_set(tier: str, recipe: Recipe, seed: int) -> data.Images:
+    """The fixed set of a recipe that does not draw fresh scenes."""
+    if recipe.target is not None:
+        return data.target(recipe.target, tier, "train", recipe.images, 1000 + seed)
+    if tier == "cifar10":
+        images = data.load(tier, "train", recipe.distinct, seed)
+        assert isinstance(images, data.Images)  # streams have no recipes
+        return images
+    drawn = scenes.sample(recipe.distinct or recipe.images, 1000 + seed, split="train")
+    return data.Images(drawn.images, drawn.shape, scenes.SHAPES)
+
+
+def data_fingerprint(tier: str, recipe: Recipe, seed: int) -> str:
+    """sha256 of the first four training batches."""
+    draw = batches(tier, recipe, seed)
+    return sha256(b"".join(draw(step)[0].numpy().tobytes() for step in range(4))).hexdigest()

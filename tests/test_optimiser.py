@@ -1,0 +1,25 @@
+"""The schedule, and what Muon takes."""
+
+import pytest
+import torch
+
+from seelike import models, optimiser, recipes
+
+
+def test_schedule():
+    values = [optimiser.schedule(step, 1000) for step in range(1000)]
+    assert values[0] == pytest.approx(0.02) and values[50] == values[599] == 1 and values[800] == pytest.approx(0.5)
+    assert values[-1] == pytest.approx(1 / 400)
+
+
+def test_muon_takes_the_inner_matrices_and_moves_the_network_itself():
+    recipe = recipes.Recipe("resnet", 64_000)
+    model = models.create("resnet", seed=0)
+    made = optimiser.Optimiser(model, recipe)
+    inner = {id(p) for p in made.inner}
+    names = {name for name, p in model.named_parameters() if id(p) in inner}
+    assert "layer1.0.conv1.weight" in names and not any(n.startswith(("conv1", "fc")) or "bn" in n for n in names)
+    before = model.layer1[0].conv1.weight.detach().clone()
+    model(torch.randn(4, 3, 64, 64)).sum().backward()
+    made.step(500)
+    assert not torch.equal(before, model.layer1[0].conv1.weight) and model.layer1[0].conv1.weight.grad is None
