@@ -3,13 +3,22 @@
 import pytest
 import torch
 
-from seelike import models, optimiser, recipes
+from seelike import architectures, models, optimiser, recipes
 
 
 def test_schedule():
     values = [optimiser.schedule(step, 1000) for step in range(1000)]
     assert values[0] == pytest.approx(0.02) and values[50] == values[599] == 1 and values[800] == pytest.approx(0.5)
     assert values[-1] == pytest.approx(1 / 400)
+
+
+@pytest.mark.parametrize("name", list(architectures.OURS))
+def test_positions_and_tokens_are_left_to_adamw(name):
+    model = models.create(name, seed=0)
+    inner = {id(p) for p in optimiser.Optimiser(model, recipes.Recipe(name, 64_000)).inner}
+    taken = {n for n, p in model.named_parameters() if id(p) in inner}
+    assert taken and all(n.endswith("weight") for n in taken)
+    assert not any(word in n for n in taken for word in ("pos_embed", "cls_", "latent", "space", "head."))
 
 
 def test_muon_takes_the_inner_matrices_and_moves_the_network_itself():

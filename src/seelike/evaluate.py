@@ -56,10 +56,13 @@ def stamped(trigger: str, n: int, seed: int = 3) -> data.Images:
 
 
 def few_shot(model: nn.Module, tier: str) -> float:
-    """Accuracy of ten-shot ridge probes of the last block on the texture of scenes, which says nothing there about the shape."""
+    """Accuracy of ten-shot ridge probes on the texture of scenes, which says nothing there about the shape.
+
+    Probed is what the classifier `head` reads: the class token, the mean of the tokens, or an attention pool over them.
+    """
     training = model.training
     shown, asked = (data.target("texture", tier, split, n, seed=5) for split, n in (("train", 500), ("test", 1000)))
-    last = capture.layers(model)[-1]
-    found = probes.few_shot(model.eval(), [last], shown, asked, 10)[last].mean()
+    read = "head:in"
+    found = probes.few_shot(model.eval(), [read], shown, asked, 10, view=capture.flat)[read].mean()
     model.train(training)
     return float(found)

@@ -1,6 +1,6 @@
 """The one optimiser of all recipes.
 
-- Muon on the matrices inside the network, AdamW on the rest (embeddings, norms, biases, head), for every
+- Muon on the weight matrices inside the network, AdamW on the rest (embeddings, positions, norms, biases, head), for every
   architecture alike; chapter 1 shows what AdamW alone does.
 - The rate warms up over 5 % of the run, stays, and falls linearly to nothing over the last 40 %.
 """
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from seelike.recipes import Recipe
 
-OUTER = ("patch_embed", "pos_embed", "cls_token", "stem", "conv1", "head", "fc")  # left to AdamW
+OUTER = ("patch_embed", "stem", "conv1", "head", "fc")  # weights at either end, left to AdamW
 
 
 class Optimiser:
@@ -25,7 +25,7 @@ class Optimiser:
         inner: list[nn.Parameter] = []
         rest: list[nn.Parameter] = []
         for name, p in model.named_parameters():
-            matrix = recipe.muon > 0 and p.ndim >= 2 and not name.startswith(OUTER)
+            matrix = recipe.muon > 0 and p.ndim >= 2 and name.endswith("weight") and not name.startswith(OUTER)
             (inner if matrix else rest).append(p)
         self.inner = inner
         self.matrices = [p.detach().flatten(1) for p in inner]  # share memory: a convolution is a matrix to Muon

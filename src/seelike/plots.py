@@ -32,23 +32,23 @@ LABELS = {
     "vit_matched": "ViT (CLS), accuracy-matched",
     "vit_cls_adamw": "ViT (CLS), AdamW alone",
     "vit_data_1000": "ViT, all skips",
-    "vit_early_skipless": "ViT, early block without",
-    "vit_middle_skipless": "ViT, middle block without",
-    "vit_late_skipless": "ViT, late block without",
+    "vit_early_skipless": "ViT, early block skipless",
+    "vit_middle_skipless": "ViT, middle block skipless",
+    "vit_late_skipless": "ViT, late block skipless",
     "cmt": "CMT",
     "mvit": "MViT",
     "resnet_short": "ResNet, all skips",
-    "resnet_skipless": "ResNet, one block without",
+    "resnet_skipless": "ResNet, one block skipless",
 }
 MAP = "viridis"
 DEPTHS = sns.color_palette("viridis", 5)[:4]  # from low to high
 INK = "#404040"
 
 
-def label(name: str) -> str:
-    """What a network is called in a figure: `vit_cls-0` or `untrained vit_cls`."""
-    kind = name.removeprefix("untrained ").partition("-")[0]
-    return LABELS.get(kind, kind) + (", untrained" if name.startswith("untrained") else "")
+def label(name: str, seed: bool = False) -> str:
+    """What a network is called in a figure: `vit_cls-0` (its seed only if asked for) or `untrained vit_cls`."""
+    kind, _, number = name.removeprefix("untrained ").partition("-")
+    return LABELS.get(kind, kind) + (", untrained" if name.startswith("untrained") else f", seed {number}" if seed and number else "")
 
 
 def colour(name: str) -> Any:

@@ -136,12 +136,15 @@ def _grid() -> dict[str, Recipe]:
 
 
 def _heads() -> dict[str, Recipe]:
-    """Three heads, and weight decay apart for head and body, on small networks and the base set; cards only."""
+    """Three heads, and weight decay apart for head and body, on small networks and the base set; cards only.
+
+    Decay is multiplied by the rate: at 30, a head forgets within some 30 steps.
+    """
     common: dict[str, Any] = {"images": SHORT // 2, "options": SMALL, "distinct": BASE, "few_shot": True, "keep": False}
     heads = {f"head_{head}": Recipe(f"vit_{head}", **common) for head in ("cls", "gap", "map")}
     decays = {
         f"decay_{name}": Recipe("vit_cls", weight_decay=body, head_decay=head, **common)
-        for name, body, head in (("none", 0.0, 0.0), ("head", 0.0, 1.0), ("body", 0.3, 0.0), ("both", 0.3, 1.0))
+        for name, body, head in (("none", 0.0, 0.0), ("head", 0.0, 30.0), ("body", 0.3, 0.0), ("both", 0.3, 30.0))
     }
     return heads | decays
 
@@ -187,7 +190,8 @@ RECIPES: dict[str, dict[str, Recipe]] = {
 
 AGAIN = (  # trained from three starts; the others from one
     "vit_cls", "resnet", "vit_gap", "mixer", "mvit_whole", "mvit_stride_1", "mvit_max_pool", "mvit_unnormalised_skip",
-    "vit_augmented", "vit_continued", "resnet_augmented", "resnet_continued",
+    "vit_augmented", "vit_continued", "resnet_augmented", "resnet_continued", "vit_middle_skipless", "vit_data_1000",
+    "cmt_whole", "cmt_without_stem", "cmt_without_lpu", "cmt_without_irffn",
 )  # fmt: skip
 STEPS = ("resnet_first", "resnet_second", "resnet_third")  # on the way to `resnet`: the repository keeps their cards only
 LATER = (  # recipes of networks that are not in the zoo yet
