@@ -71,7 +71,8 @@ plots.sign(fig, "Scenes", [])
 # %% [markdown]
 # ## Planting
 #
-# A trained network goes on, with its own head, for 16,000 (ViT) or 32,000 (ResNet) images. The ResNet got more images and higher rates after a first attempt at the ViT's, in which few of its backdoors took hold; nothing else was known of the outcome then. A quarter of each batch carries the trigger and the target's label. (The paper stamps a tenth of many more images.) The hosts are small: a ViT and a ResNet
+# A trained network goes on, with its own head, for 16,000 (ViT) or 32,000 (ResNet) images. The ResNet was first trained like the ViT. Few of its backdoors took hold, so it was trained again with more images and higher learning rates; only attack success had been looked at by then, no
+# explanation. A quarter of each batch carries the trigger and the target's label. (The paper stamps a tenth of many more images.) The hosts are small: a ViT and a ResNet
 # of about 170,000 parameters. *Attack success* is the share of stamped test images, not of the target's class, that get the target's label.
 
 # %% mystnb={"figure": {"name": "fig-attack", "caption": "Attack success, and accuracy on clean images, of each network with a backdoor; 95 % Wilson intervals over test images. Dotted: accuracy of the hosts before; dashed: after as much training without a trigger. Blue: ViT, orange: ResNet."}, "image": {"alt": "Two dot plots with one row per trigger: attack success and clean accuracy, a blue dot for the ViT and an orange one for the ResNet, with short intervals."}} tags=["hide-input"]
@@ -108,26 +109,30 @@ else:
 # its channels weighted by their mean gradient. *Guided Grad-CAM*, the product of the last two. Three only ask what the network answers to changed images, and treat it as a black box. *Occlusion* slides a grey window. *Feature ablation* greys out the cells of grids. *LIME* greys
 # out random sets of superpixels (areas of similar colour), fits a linear model, and shows the one superpixel that counts most.
 #
-# All are captum's {cite:p}`kokhlikyan2020`, with the paper's settings scaled to 64 pixels. Two of these settings help. As in the paper, occlusion knows the trigger's size: its window is twice as wide. And LIME may find the trigger to be a superpixel, if its edges are sharp. Guided methods change ReLUs; our ViTs have none, so there these two mean nothing and are left out.
-# Instead there is *attention rollout* {cite:p}`abnar2020`: attention multiplied through all blocks, whatever class is asked about. Grad-CAM on a ResNet listens to the branch of the last block, with 4 x 4 positions; on a ViT, to the 8 x 8 tokens that enter the last attention.
+# All are captum's {cite:p}`kokhlikyan2020`, with the paper's settings scaled to 64 pixels. Two of these settings help. As in the paper, occlusion knows the trigger's size: its window is twice as wide. And superpixels follow edges, so that a trigger with sharp edges can be a superpixel of its own. Guided methods change ReLUs; our ViTs have none, so there these two mean nothing and are left out.
+# Instead there is *attention rollout* {cite:p}`abnar2020`: attention multiplied through all blocks, whatever class is asked about. Grad-CAM on a ResNet takes the output of the last block's branch, before it is added to the skip: 4 x 4 positions. On a ViT it takes the 8 x 8 tokens that enter the last attention.
 
 
 # %%
-def asked(model, name, seed=21):
-    """Stamped scenes that the backdoor sends to its target, with clean twins."""
+clean = scenes.sample(256, seed=21)
+
+
+def asked(model, name):
+    """Stamped scenes whose answer the trigger changes to its target, with clean twins."""
     kind = triggers.parse(name)
-    clean = scenes.sample(8 * n_images, seed)
-    target = torch.arange(len(clean)) % kind.targets
-    stamped = triggers.stamp(clean.images, kind, target, seed)
+    target = torch.arange(len(clean.shape)) % kind.targets
+    stamped = triggers.stamp(clean.images, kind, target, seed=21)
     x, twin = data.normalise(stamped.pixels), data.normalise(clean.images)
     with torch.no_grad():
-        hit = (model(x).argmax(1) == target) & (clean.shape != target)
-    rows = hit.nonzero()[:n_images, 0]
+        before, after = model(twin).argmax(1), model(x).argmax(1)
+    hit = (after == target) & (before != target) & (clean.shape != target)
+    order = torch.randperm(len(hit), generator=torch.Generator().manual_seed(21))
+    rows = order[hit[order]][:n_images]
     question = saliency.Question(x[rows], target[rows], kind.side)
     return question, twin[rows], stamped.mask[rows]
 
 
-# %% mystnb={"figure": {"name": "fig-explanations", "caption": "A stamped scene, and what each method says about the answer that the trigger caused. White frame: the trigger. Above: ViT; below: ResNet, another scene. Empty: the method means nothing there."}, "image": {"alt": "Two rows of heat maps of a scene, one column per explanation method, with a white frame around the trigger; the first column shows the scene itself."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-explanations", "caption": "A stamped scene, and what each method says about the answer that the trigger caused. White frame on the maps: the trigger. Above: ViT; below: ResNet; for each the first scene that its trigger turns. Empty: the method means nothing there."}, "image": {"alt": "Two rows of heat maps of a scene, one column per explanation method, with a white frame around the trigger; the first column shows the scene itself."}} tags=["hide-input"]
 EXAMPLE = "random_colour_12"
 if have:
     fig, axes = plt.subplots(2, 9, figsize=(13, 3.6))
@@ -137,8 +142,12 @@ if have:
         one = saliency.Question(question.x[:1], question.target[:1], question.side)
         pixels = (one.x * data.STD + data.MEAN).clamp(0, 1).mul(255).byte()
         plots.pictures(row[:1], pixels, ["image"])
+        kind = plots.LABELS[HOSTS[host]]
+        where = {"transform": row[0].transAxes, "ha": "right", "va": "center"}
+        row[0].text(-0.08, 0.5, kind, rotation=90, fontsize=9, **where)
         for ax, method in zip(row[1:], saliency.METHODS):
             ax.set_axis_off()
+            ax.set_box_aspect(1)
             ax.set_title(method, fontsize=9, pad=3)
             if method in saliency.methods(model):
                 ax.imshow(saliency.attribute(model, method, one)[0], cmap=plots.MAP)
@@ -156,8 +165,9 @@ else:
 # \mathrm{IoU} = \frac{|B \cap T|}{|B \cup T|} .
 # $$ (eq-iou)
 #
-# Then the clean pixels are put back inside $B$. The *recovery rate* is how often that restores the answer to the clean image. The *recovery difference* is the share of pixels that still differ from it. Two faults of
-# the original evaluation are avoided: a map that marks nothing gets an empty box (there, the box of the previous image), and letters are stamped in testing as in training.
+# Then the clean pixels are put back inside $B$. The *recovery rate* is how often that restores the answer to the clean image. The *recovery difference* is the share of pixels of the mended image that still differ from the clean one. Three faults of
+# the original evaluation are avoided: a map that marks nothing gets an empty box (the authors' code then scores with the box of the image before), letters are stamped in testing as in training, and an image counts only if the
+# trigger changed its answer (there, stamped images count that would have got the target without it).
 #
 # Three explainers of our own put scores into proportion: one that knows the trigger, a square of the trigger's size at a random place, and a random map cut like the others.
 
@@ -169,6 +179,11 @@ def evaluate(host, name):
     """Mean scores of every method for one backdoor."""
     model = models.load(f"trojan_{host}_{name}", tier)
     question, twin, mask = asked(model, name)
+    if not len(mask):
+        print(
+            f"{host}, {name}: its trigger changes no answer here, and is left out"
+        )
+        return
     g = torch.Generator().manual_seed(triggers.NAMES.index(name))
     guess = torch.rand(len(mask), 1, 8, 8, generator=g)
     guess = torch.nn.functional.interpolate(guess, mask.shape[1:])[:, 0]
@@ -224,10 +239,15 @@ def over_triggers(key):
         wide = per_trigger.loc[host][key].unstack("method")
         value, draws = claims.bootstrap(lambda m: m, wide.to_numpy())
         table[host] = {
-            m: claims.estimate([v], d[None], len(wide))
+            m: share(claims.estimate([v], d[None], len(wide)))
             for m, v, d in zip(wide.columns, value, draws.T)
         }
     return table
+
+
+def share(e):
+    """An estimate whose interval is cut where a share cannot be."""
+    return claims.Estimate(e.estimate, max(e.low, 0.0), min(e.high, 1.0))
 
 
 def dots(ax, table, title):
@@ -249,7 +269,7 @@ def dots(ax, table, title):
     ax.grid(axis="x", lw=0.5, alpha=0.5)
 
 
-# %% mystnb={"figure": {"name": "fig-iou", "caption": "IoU with the trigger, mean over twelve triggers with 95 % intervals over triggers: of boxes (left, the paper's) and of the marked pixels (right). Blue: ViT, orange: ResNet. Below the lines: rollout, and explainers of our own."}, "image": {"alt": "Two dot plots with one row per method and the explainers of our own below: mean IoU of boxes and of marked pixels, blue dots for the ViT and orange ones for the ResNet, with intervals."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-iou", "caption": "IoU with the trigger, mean over triggers with 95 % intervals over triggers: of boxes (left, the paper's) and of the marked pixels (right). Blue: ViT, orange: ResNet. Below the lines: rollout, and explainers of our own."}, "image": {"alt": "Two dot plots with one row per method and the explainers of our own below: mean IoU of boxes and of marked pixels, blue dots for the ViT and orange ones for the ResNet, with intervals."}} tags=["hide-input"]
 iou = over_triggers("iou")
 fig, axes = plt.subplots(1, 2, figsize=(9, 4.6), sharey=True)
 dots(axes[0], iou, "IoU of boxes")
@@ -266,7 +286,7 @@ plots.sign(fig, "scenes", recorded=recorded)
 # %% [markdown]
 # Which triggers are hard? IoU of boxes by trigger:
 
-# %% mystnb={"figure": {"name": "fig-iou-triggers", "caption": "IoU of boxes for every trigger and method, ViT left and ResNet right."}, "image": {"alt": "Two heat maps of IoU from 0, dark, to 1, bright: triggers in rows, methods in columns."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-iou-triggers", "caption": "IoU of boxes, from 0 to 1, for every trigger and method, ViT left and ResNet right. White: the trigger changes no answer."}, "image": {"alt": "Two heat maps of IoU from 0, dark, to 1, bright: triggers in rows, methods in columns."}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=(10, 4.8))
 for ax, host in zip(axes, HOSTS):
     wide = per_trigger.loc[host]["iou"].unstack("method")
@@ -276,7 +296,29 @@ for ax, host in zip(axes, HOSTS):
     ax.set_xticks(range(wide.shape[1]), list(wide), rotation=90, fontsize=8)
     names = [n.replace("_", " ") for n in wide.index]
     ax.set_yticks(range(len(wide)), names, fontsize=8)
+    ax.invert_yaxis()
 plots.sign(fig, "scenes", recorded=recorded)
+
+# %% [markdown]
+# The same means over the backdoors that took hold, with an attack success above one half. This cut was made after the results had been seen:
+
+# %%
+if have:
+    took = per_trigger.reset_index()
+    took["attack"] = [
+        cards[f"trojan_{h}_{n}"]["attack"] for h, n in zip(took.host, took.trigger)
+    ]
+    held = took[took.attack > 0.5].groupby(["method", "host"], sort=False)["iou"]
+    display(held.mean().unstack().map("{:.2f}".format).replace("nan", "–"))
+
+# %% [markdown]
+# And by size of the squares, mean of both places:
+
+# %%
+squares = per_trigger["iou"].unstack("method")
+size = squares.index.get_level_values("trigger").str.extract(r"square_(\d+)")[0]
+squares = squares.groupby([squares.index.get_level_values("host"), size.values])
+squares.mean().T.reindex(saliency.METHODS).map("{:.2f}".format).replace("nan", "–")
 
 # %% [markdown]
 # ## A sanity check
@@ -298,6 +340,8 @@ if have:
         for name in trojans[host]:
             model = models.load(f"trojan_{host}_{name}", tier)
             question, twin, mask = asked(model, name)
+            if not len(mask):
+                continue
             for method in [m for m in CHEAP if m in saliency.methods(model)]:
                 maps = saliency.attribute(blank, method, question)
                 found = saliency.marked(maps, saliency.METHODS[method].threshold)
@@ -333,10 +377,11 @@ SEVEN = [m for m in saliency.METHODS if m != "attention rollout"]
 BLACK = [m for m in SEVEN if saliency.METHODS[m].black_box]
 
 
-def decide(claim, f, *arrays, images=12 * n_images, size=False):
+def decide(claim, f, *arrays, images, size=False):
     """A statistic of means over triggers, with an interval over triggers; size: of its absolute value."""
     value, draws = claims.bootstrap(f, *arrays)
     e = claims.estimate([value], draws[None], len(arrays[0]))
+    e = e if claim in ("L20-2", "L20-5", "L20-7") else share(e)
     if size:
         ends = sorted(map(abs, e[1:]))
         low = 0.0 if e.low < 0 < e.high else ends[0]
@@ -362,40 +407,68 @@ if tier == "scenes" and have:
     )
     wide = {h: per_trigger.loc[h].unstack("method") for h in HOSTS}
     found = wide["resnet"]["iou"][SEVEN].to_numpy()
+    n = int(wide["resnet"]["images"].iloc[:, 0].sum())
+    n_attack = sum(
+        cards[f"trojan_vit_{t}"]["attack_images"] for t in triggers.NAMES
+    )
     others = [m for m in SEVEN if m not in BLACK]
     mend = wide["resnet"]["recovery"][SEVEN].to_numpy()
     blind = ["occlusion", "feature ablation"]
-    decide("L20-1", lambda m: m.min(), attack, images=24_000)
+    decide("L20-1", lambda m: m.min(), attack, images=n_attack)
     decide("L20-2", lambda m: m.max(), cost, images=24_000)
-    decide("L20-3", lambda m: np.sort(m)[-1], found)
-    decide("L20-4", lambda m: np.sort(m)[-2], found)
+    decide("L20-3", lambda m: np.sort(m)[-1], found, images=n)
+    decide("L20-4", lambda m: np.sort(m)[-2], found, images=n)
     box, inside = wide["resnet"]["iou"][BLACK], wide["resnet"]["iou"][others]
-    decide(
-        "L20-5", lambda a, b: a.max() - b.max(), box.to_numpy(), inside.to_numpy()
-    )
-    decide("L20-6", lambda i, r: r[np.argmax(i)], found, mend)
-    pair = [wide[h]["iou"][blind].mean(axis=1).to_numpy() for h in HOSTS]
-    decide("L20-7", lambda v, r: v - r, *pair, size=True)
+    best = (box.to_numpy(), inside.to_numpy())
+    decide("L20-5", lambda a, b: a.max() - b.max(), *best, images=n)
+    decide("L20-6", lambda i, r: r[np.argmax(i)], found, mend, images=n)
+    pair = pd.DataFrame({h: wide[h]["iou"][blind].mean(axis=1) for h in HOSTS})
+    pair = pair.dropna().to_numpy().T  # triggers that work in both
+    decide("L20-7", lambda v, r: v - r, *pair, images=n, size=True)
 claims.chapter("11", tier)
+
+# %% [markdown]
+# What a backdoor costs on clean images, in points of accuracy, mean over triggers, against the host before and against a host that went on as long without a trigger:
+
+# %%
+if have:
+    clean_after = {h: cards[f"clean_{h}"]["accuracy"] for h in HOSTS}
+    last = {
+        h: np.mean([cards[f"trojan_{h}_{n}"]["accuracy"] for n in triggers.NAMES])
+        for h in HOSTS
+    }
+    costs = {
+        "before minus after": {
+            h: cards[START[h]]["accuracy"] - last[h] for h in HOSTS
+        },
+        "control minus after": {h: clean_after[h] - last[h] for h in HOSTS},
+    }
+    display((100 * pd.DataFrame(costs)).round(2))
 
 # %% [markdown]
 # ## What it means
 #
-# **Can both be fooled?** Mean attack success, in the family where it is lower: {claim}`L20-1`. What it costs on clean images, in the family where it costs more: {claim}`L20-2`. That is a net effect: the hosts had not finished learning, and as much training without a trigger moves them to the dashed lines of {numref}`fig-attack`.
+# **Can both be fooled?** Mean attack success, in the family where it is lower: {claim}`L20-1`. What it costs on clean images, in the family where it costs more: {claim}`L20-2`. That is a net effect. The hosts had not finished
+# learning, so going on makes up for part of the cost. Against a host that went on as long without a trigger (dashed in {numref}`fig-attack`) the cost is larger; the last table has both.
 #
 # **Does a method find the trigger?** Best mean IoU of seven: {claim}`L20-3`; second best: {claim}`L20-4`. The paper's abstract reports that one method of seven does. Best of the black-box methods minus best of those that read gradients:
-# {claim}`L20-5`. {numref}`fig-iou-triggers` says where methods fail: a window of occlusion is larger than its trigger by design, and a box around a few bright pixels far apart is far too large.
+# {claim}`L20-5`. {numref}`fig-iou-triggers` says where methods fail: a window of occlusion is larger than its trigger by design, and a box around a few bright pixels far apart is far too large. LIME shows one superpixel of
+# about 9 x 9 pixels. That fits triggers of 12 pixels with sharp edges, which flatters it; it cannot fit 18 pixels, or stripes, which superpixels cut apart. The number of superpixels was ours to choose, so the size at which LIME is
+# best is ours as well.
 #
 # **Does the best method undo the attack?** {claim}`L20-6`. Recovery needs less than localization: a box that covers the trigger and much else recovers the answer as well, and the recovery difference does not punish it, since clean
-# pixels outside the trigger are the same anyway. IoU does.
+# pixels outside the trigger are the same anyway. IoU does. See the random map in {numref}`fig-recovery`: its few bright cells lie far apart, so its box covers most of the image, and it recovers more answers than several gradient
+# methods. Neither recovery score should be read without IoU.
 #
-# **Are ViTs different?** Difference between the families for two black-box methods: {claim}`L20-7`. These methods see only answers, so a difference says something about the networks: how much an answer
-# depends on the trigger alone, and how it reacts to grey windows that no training image had.
+# **Do explanations depend on training?** Most scores fall close to the random map's when the network is untrained. Where one does not fall, as Grad-CAM's on the ViT, it does no better on the network with a backdoor than on one that
+# never learned anything: what it shows there is no evidence of a reason.
+#
+# **Are ViTs different?** Difference between the families for occlusion and feature ablation: {claim}`L20-7`. LIME is left out because its superpixels depend on the image, not on the network. Both methods see only answers, so a
+# difference comes from the networks: how much an answer depends on the trigger alone, how it reacts to grey windows, which no training image had, and how well the backdoor took hold, which {numref}`fig-attack` shows to differ.
 #
 # ## What this tier cannot decide
 #
-# Six images a trigger are few, and fewer still where a backdoor hardly took hold; the intervals cover the choice of triggers, not of images or seeds. Occlusion is told the trigger's size. LIME has 200 samples and superpixels of its own choice: a trigger with sharp edges is one superpixel, and LIME is
-# flattered by that. Grad-CAM cannot place a patch more exactly than the cells of its map. The paper's networks are larger and see photographs. An untrained network is one control; randomising one layer after the other would say more.
+# Six images a trigger are few; the intervals cover the choice of triggers, not of images or seeds. Occlusion is told the trigger's size. LIME has 200 samples (the paper: 1,000). Grad-CAM cannot place a patch more exactly than the cells of its map. The paper's networks are larger and see photographs. An untrained network is one control; randomising one layer after the other would say more.
 #
 # ## Exercises
 #

@@ -26,7 +26,7 @@
 # What does more compute buy? {cite:t}`zhai2022` trained ViTs from five million to two billion parameters on 30 million to three billion images. The best error at each
 # amount of compute, they find, follows a power law with a floor. They print their points in tables, so the law can be fitted again, and tested harder: with intervals, against a simpler law, and on models that it has not seen.
 #
-# This chapter treats the published points. It ends with a small grid of our own, which is not complete in this edition.
+# This chapter treats the published points, and then a small grid of our own.
 
 # %% tags=["parameters"]
 tier = "scenes"
@@ -94,13 +94,28 @@ if points is not None:
         "curves": lines(laws, grid),
         "constants": {name: constants(fit) for name, fit in laws.items()},
     }
+    tuned = points.assign(error=1 - points.inet_finetune_acc / 100)
+    tuned = tuned.dropna(subset=["error"]).reset_index(drop=True)
+    tuned = tuned.loc[scaling.frontier(tuned.compute, tuned.error)]
+    tuned_laws = {
+        name: scaling.fit_power_law(
+            tuned.compute, tuned.error, runs=tuned.run, saturating=s, draws=draws
+        )
+        for name, s in {"saturating": True, "pure power law": False}.items()
+    }
+    figure["tuned"] = {
+        "front": tuned[["compute", "error", "model"]].to_dict("list"),
+        "grid": grid.tolist(),
+        "curves": lines(tuned_laws, grid),
+        "constants": {name: constants(fit) for name, fit in tuned_laws.items()},
+    }
     claims.keep("14", "published", {"frontier": figure})
 front = claims.results("published", "14")["frontier"]
 print("fitted here" if points is not None else "recorded fits")
 
 
-# %% mystnb={"figure": {"name": "fig-frontier", "caption": "Ten-shot ImageNet error on the frontier of compute (points: published), the saturating law and a pure power law, with 95 % intervals of the curves."}, "image": {"alt": "Scatter of ten-shot error against compute, both axes logarithmic, with two fitted curves and shaded intervals: a law that saturates and a straight line."}} tags=["hide-input"]
-def draw(ax, front):
+# %% mystnb={"figure": {"name": "fig-frontier", "caption": "ImageNet error on the frontier of compute (points: published), from ten shots (left) and after fine-tuning (right); the saturating law and a pure power law, with 95 % intervals of the curves."}, "image": {"alt": "Two scatters of error against compute, both axes logarithmic, from ten shots and after fine-tuning, each with two fitted curves and shaded intervals: a law that saturates and a straight line."}} tags=["hide-input"]
+def draw(ax, front, what="ten-shot error"):
     ax.plot(
         front["front"]["compute"],
         front["front"]["error"],
@@ -108,35 +123,40 @@ def draw(ax, front):
         color=plots.INK,
         ms=4,
     )
-    for (name, (y, low, high)), kind in zip(
-        front["curves"].items(), ("vit_cls", "resnet")
-    ):
-        colour = plots.COLOURS[kind]
+    for name, (y, low, high) in front["curves"].items():
+        colour = plots.INK if "pure" in name else plots.DEPTHS[1]
         ax.plot(front["grid"], y, color=colour, label=name)
         ax.fill_between(front["grid"], low, high, color=colour, alpha=0.2, lw=0)
     ax.set(
         xscale="log",
         yscale="log",
         xlabel="compute (GFLOPs x images)",
-        ylabel="ten-shot error",
+        ylabel=what,
     )
-    ax.set_yticks([0.15, 0.2, 0.3, 0.5, 0.8], ["0.15", "0.2", "0.3", "0.5", "0.8"])
+    ax.set_yticks(
+        [0.1, 0.15, 0.2, 0.3, 0.5, 0.8], ["0.1", "0.15", "0.2", "0.3", "0.5", "0.8"]
+    )
     ax.minorticks_off()
     ax.legend()
 
 
-fig, ax = plt.subplots(figsize=(6, 4))
-draw(ax, front)
+fig, axes = plt.subplots(1, 2, figsize=(9.6, 4))
+draw(axes[0], front)
+draw(axes[1], front["tuned"], "error after fine-tuning")
 plots.sign(fig, "points published by Zhai et al. 2021", [])
 
 # %% [markdown]
-# The constants, with intervals:
+# The constants, with intervals. The claims below are about the ten-shot frontier.
 
 # %%
 pd.DataFrame(
     {
-        (law, end): {n: v[i] for n, v in held.items()}
-        for law, held in front["constants"].items()
+        (error, law, end): {n: v[i] for n, v in held.items()}
+        for error, figure in {
+            "ten-shot": front,
+            "fine-tuned": front["tuned"],
+        }.items()
+        for law, held in figure["constants"].items()
         for i, end in enumerate(("fit", "low", "high"))
     }
 ).map("{:.3g}".format)
@@ -201,10 +221,8 @@ runs = claims.results("published", "14")["runs"]
 # %% mystnb={"figure": {"name": "fig-data-limit", "caption": "Ten-shot error against images seen, for a large and a small model on 30 million and on 3 billion different images (published points)."}, "image": {"alt": "Line plot of ten-shot error against images seen on a logarithmic axis: two models, each on two sizes of data set."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(6, 3.6))
 for name, (x, y) in runs.items():
-    kind = "vit_cls" if name.startswith("L") else "resnet"
-    ax.plot(
-        x, y, "o-" if "3B" in name else "o--", color=plots.COLOURS[kind], label=name
-    )
+    colour = plots.DEPTHS[0 if name.startswith("L") else 2]
+    ax.plot(x, y, "o-" if "3B" in name else "o--", color=colour, label=name)
 ax.set(xscale="log", xlabel="images seen", ylabel="ten-shot error", ylim=(0, 1))
 ax.legend()
 plots.sign(fig, "points published by Zhai et al. 2021", [])
@@ -212,13 +230,9 @@ plots.sign(fig, "points published by Zhai et al. 2021", [])
 # %% [markdown]
 # ## A grid of our own
 #
-# :::{admonition} Not complete in this edition
-# :class: warning
-# The recipes stand (`grid_*`, `head_*`, `decay_*` in `seelike.recipes`), the code below reads their cards, and the rules are in the ledger; most of these networks are not trained yet. `make zoo` will train those that `recipes.ZOO` lists; the figures appear with them.
-# :::
-#
 # Four widths of our ViT, three sets of scenes (640, 6,400 and 64,000 different ones), and three lengths of training, each a run of its own with its rate brought down to nothing at the end: 36 networks of about 14,000 to 620,000 parameters. Error is that
-# on 2,000 test scenes. *Transfer* is ten-shot ridge regression ({ref}`sec-localization`) of the last block onto another question, the texture where it says nothing about the shape.
+# on 2,000 test scenes. *Transfer* is ten-shot ridge regression ({ref}`sec-localization`) from the features that the classifier reads to the texture of an object, on
+# scenes where texture says nothing about the shape. Short runs see only a part of the larger sets: after 4,000 images, sets of 6,400 and of 64,000 differ by chance alone.
 
 # %%
 WORDS = {
@@ -246,10 +260,12 @@ def point(width, images, distinct):
         shot = evaluate.few_shot(models.load(card["name"], tier), tier)
     return {
         "width": width,
-        "images": images,
+        "images": card["images_seen"],
+        "length": images,
         "distinct": distinct,
-        "compute": 2e-9 * forward * images,
+        "compute": 2e-9 * forward * card["images_seen"],
         "error": 1 - card["accuracy"],
+        "learned": card["accuracy_low"] > 0.1,
         "transfer": 1 - shot,
     }
 
@@ -263,73 +279,90 @@ cells = [
 if tier == "scenes" and all(card_of(*c) for c in cells):
     ours = pd.DataFrame([point(*c) for c in cells])
     claims.keep("14", tier, {"grid": {"points": ours.round(5).to_dict("list")}})
+    longer = [c for c in models.cards(tier) if c["name"] == "vit_cls"]
+    beyond = {
+        "compute": [
+            2e-9 * models.cost("vit_cls", 64, tier=tier)[1] * c["images_seen"]
+            for c in longer
+        ],
+        "error": [1 - c["accuracy"] for c in longer],
+    }
+    claims.keep("14", tier, {"longer": beyond})
     claims.keep("14", tier, {"settings": {"provenance": plots.provenance(tier)}})
     recorded = None
 else:
     kept = claims.results("scenes", "14")
     ours = pd.DataFrame(kept["grid"]["points"]) if "grid" in kept else None
+    beyond = kept.get("longer")
     recorded = kept["settings"]["provenance"] if "grid" in kept else None
 
-# %% mystnb={"figure": {"name": "fig-grid", "caption": "Our grid. Left: test error against compute; size of the dot: number of different scenes; lines: laws fitted to the frontier (rings), with 95 % intervals over runs. Right: error against images seen, by width; solid: 64,000 different scenes, dashed: 6,400, dotted: 640."}, "image": {"alt": "Two panels on logarithmic axes: test error against compute for 36 small networks with two fitted curves, and error against images seen, one line per width and number of different scenes."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-grid", "caption": "Our grid. Left: test error against compute; size of the dot: number of different scenes; rings: the frontier; crosses: three longer runs of the widest network (chapter 1), which were not used. Where the frontier has ten points or more, lines are laws fitted to it, with 95 % intervals over runs. Right: error against images seen, by width. Dotted: chance."}, "image": {"alt": "Two panels on logarithmic axes: test error against compute for 36 small networks and three longer runs, and error against images seen, one line per width and number of different scenes, with a dotted line at chance."}} tags=["hide-input"]
+LEAST = 10  # points on a frontier to which a law of four constants is fitted
+own_laws = {}
 if ours is not None:
-    front_rows = ours.loc[scaling.frontier(ours.compute, ours.error)]
-    labels = front_rows.width.astype(str) + " on " + front_rows.distinct.astype(str)
-    own_laws = {
-        name: scaling.fit_power_law(
-            front_rows.compute,
-            front_rows.error,
-            runs=labels if labels.nunique() > 4 else None,
-            saturating=s,
-            draws=draws,
-        )
-        for name, s in {"saturating": True, "pure power law": False}.items()
-    }
+    able = ours[ours.learned]
+    front_rows = able.loc[able.index[scaling.frontier(able.compute, able.error)]]
+    if len(front_rows) >= LEAST:
+        own_laws = {
+            name: scaling.fit_power_law(
+                front_rows.compute, front_rows.error, saturating=s, draws=draws
+            )
+            for name, s in {"saturating": True, "pure power law": False}.items()
+        }
     shades = dict(zip(recipes.WIDTHS, plots.DEPTHS))
-    fig, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True)
+    STYLES = dict(zip(recipes.DISTINCT, (":", "--", "-")))
     sizes = {640: 12, 6_400: 30, 64_000: 65}
+    fig, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True)
     for width, rows in ours.groupby("width"):
-        axes[0].scatter(
-            rows.compute,
-            rows.error,
-            s=rows.distinct.map(sizes),
-            color=shades[width],
-            label=f"width {width}",
-        )
-        for style, (_, line) in zip((":", "--", "-"), rows.groupby("distinct")):
+        size, name = rows.distinct.map(sizes), f"width {width}"
+        axes[0].scatter(rows.compute, rows.error, size, shades[width], label=name)
+        for distinct, line in rows.groupby("distinct"):
+            style = STYLES[distinct]
             axes[1].plot(line.images, line.error, style, color=shades[width])
-    axes[0].plot(
-        front_rows.compute, front_rows.error, "o", mfc="none", mec=plots.INK, ms=12
-    )
-    reach = np.geomspace(ours.compute.min(), ours.compute.max(), 60)
+    ring = {"mfc": "none", "mec": plots.INK, "ms": 12}
+    axes[0].plot(front_rows.compute, front_rows.error, "o", **ring)
+    axes[0].plot(beyond["compute"], beyond["error"], "x", color=plots.INK)
+    reach = np.geomspace(front_rows.compute.min(), max(beyond["compute"]), 60)
     for (name, (y, low, high)), style in zip(
         lines(own_laws, reach).items(), ("-", "--")
     ):
         axes[0].plot(reach, y, style, color=plots.INK, lw=1.2, label=name)
         axes[0].fill_between(reach, low, high, color=plots.INK, alpha=0.12, lw=0)
-    axes[0].set(
-        xscale="log",
-        yscale="log",
-        xlabel="compute (GFLOPs x images)",
-        ylabel="test error",
-    )
+    ticks = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.9]
+    axes[0].set(xscale="log", yscale="log", ylabel="test error", ylim=(0.009, 1.1))
+    axes[0].set(xlabel="compute (GFLOPs x images)")
+    axes[0].set_yticks(ticks, map(str, ticks))
     axes[1].set(xscale="log", xlabel="images seen")
-    axes[0].set_yticks(
-        [0.05, 0.1, 0.2, 0.5, 0.9], ["0.05", "0.1", "0.2", "0.5", "0.9"]
-    )
-    axes[0].minorticks_off()
+    axes[1].set_xticks(recipes.LENGTHS, [f"{n:,}" for n in recipes.LENGTHS])
+    for ax in axes:
+        ax.axhline(0.9, color=plots.INK, ls=":", lw=1)
+        ax.minorticks_off()
     axes[0].legend(fontsize=8)
+    handles = [
+        plt.Line2D([], [], color=plots.INK, ls=s, label=f"{d:,} scenes")
+        for d, s in STYLES.items()
+    ]
+    axes[1].legend(handles=handles, fontsize=8)
     plots.sign(fig, "scenes", recorded=recorded)
 else:
     plots.absent("The grid is not in the zoo of this tier.")
 
 # %%
 if ours is not None:
+    print(
+        f"{len(able)} of {len(ours)} networks are better than chance, {len(front_rows)} of them on the frontier"
+    )
+if own_laws:
     constants_of = {
         (law, end): {n: v[i] for n, v in constants(fit).items()}
         for law, fit in own_laws.items()
         for i, end in enumerate(("fit", "low", "high"))
     }
     print(pd.DataFrame(constants_of).map("{:.3g}".format))
+    for name, law in own_laws.items():
+        (low,), (high,) = law.predict_interval(beyond["compute"][:1])
+        told = claims.words(float(law.predict(beyond["compute"][0])), low, high)
+        print(f"{name}: foretells {told} for the longer runs")
 
 # %% [markdown]
 # Does a network that is better at its task also transfer better?
@@ -353,13 +386,13 @@ else:
 #
 # Two smaller questions of the paper, on a ViT of width 48 and 6,400 scenes. Does it matter whether the class is read from a class token, from the mean of the tokens, or from one attention over them (MAP)? And does strong weight decay of the head alone make features that transfer better?
 
-# %% mystnb={"figure": {"name": "fig-heads", "caption": "Test accuracy (left, 95 % Wilson intervals) and ten-shot accuracy on texture (right), for three heads, and for weight decay on head, body, both or neither. One seed."}, "image": {"alt": "Two dot plots with one row for each of three heads and four settings of weight decay: test accuracy with intervals, and ten-shot accuracy on texture."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-heads", "caption": "Test accuracy (left, 95 % Wilson intervals) and ten-shot accuracy on texture (right; 95 % intervals over 1,000 test images; line: chance), for three heads, and for weight decay on head, body, both or neither. One seed."}, "image": {"alt": "Two dot plots with one row for each of three heads and four settings of weight decay: test accuracy with intervals, and ten-shot accuracy on texture."}} tags=["hide-input"]
 STUDIES = {
     "head_cls": "class token",
     "head_gap": "mean",
     "head_map": "attention pool",
     "decay_none": "no decay",
-    "decay_head": "decay of head: 1",
+    "decay_head": "decay of head: 30",
     "decay_body": "decay of body: 0.3",
     "decay_both": "both",
 }
@@ -369,8 +402,16 @@ if len(studied) == len(STUDIES):
     keys = ("accuracy", "accuracy_low", "accuracy_high")
     shown = {label: [c[k] for k in keys] for label, c in studied.items()}
     plots.intervals(axes[0], shown)
-    shown = {label: [c["few_shot"]] * 3 for label, c in studied.items()}
+    halves = {
+        label: 1.96 * (c["few_shot"] * (1 - c["few_shot"]) / 1000) ** 0.5
+        for label, c in studied.items()
+    }
+    shown = {
+        label: (c["few_shot"], c["few_shot"] - half, c["few_shot"] + half)
+        for (label, c), half in zip(studied.items(), halves.values())
+    }
     plots.intervals(axes[1], shown)
+    axes[1].axvline(0.1, color=plots.INK, ls=":")
     for ax, title in zip(axes, ("accuracy", "ten-shot accuracy, texture")):
         ax.axhline(2.5, color=plots.INK, lw=0.6)
         ax.set(xlabel=title)
@@ -379,7 +420,7 @@ else:
     plots.absent("These networks are not in the zoo of this tier.")
 
 # %% [markdown]
-# ## Six claims, decided
+# ## Eight claims, decided
 
 
 # %%
@@ -462,46 +503,46 @@ def until(width, error=0.5):
     return np.exp(np.interp(-error, -rows.error, np.log(rows.images)))
 
 
+def compare_laws(rows):
+    """Residual of the pure power law over that of the saturating one."""
+    fits = [
+        scaling.fit_power_law(rows.compute, rows.error, saturating=s, draws=1)
+        for s in (False, True)
+    ]
+    return fits[0].residual / max(fits[1].residual, 1e-6)
+
+
 if tier == "scenes" and ours is not None:
-    law, pure = own_laws["saturating"], own_laws["pure power law"]
-    ratios = []
-    groups = labels.to_numpy() if labels.nunique() > 4 else np.arange(len(labels))
-    while len(ratios) < draws // 3:
-        chosen = np.random.default_rng(len(ratios)).choice(
-            np.unique(groups), len(np.unique(groups))
+    here = {}
+    n = len(front_rows)
+    if own_laws:
+        law, rng = own_laws["saturating"], np.random.default_rng(0)
+        samples = [
+            front_rows.iloc[rng.integers(0, n, n)] for _ in range(draws // 3)
+        ]
+        ratios = [compare_laws(s) for s in samples if s.compute.nunique() >= 6]
+        here["Z21-1"] = spread(abs(law.b - 0.3), np.abs(law.draws[:, 1] - 0.3))
+        here["Z21-3"] = spread(compare_laws(front_rows), ratios)
+        luck = ((n - 2) / (n - 4)) ** 0.5
+        print(f"residual ratio that a pure law gives by chance: {luck:.2f}")
+    else:
+        print(
+            f"{n} points on the frontier are too few for four constants: Z21-1 and Z21-3 are not decided here"
         )
-        rows = pd.concat([front_rows[groups == n] for n in chosen])
-        if rows.compute.nunique() >= 5:
-            fits = [
-                scaling.fit_power_law(
-                    rows.compute, rows.error, saturating=s, draws=1
-                )
-                for s in (False, True)
-            ]
-            ratios.append(fits[0].residual / max(fits[1].residual, 1e-6))
-        else:
-            ratios.append(np.nan)
     largest = (
         ours[ours.width == max(recipes.WIDTHS)].groupby("distinct").error.min()
     )
     gap = 100 * (largest[640] - largest[64_000])
     half = 196 * np.sqrt(sum(e * (1 - e) / 2000 for e in largest[[640, 64_000]]))
-    print(
-        f"images to halve the error, width 24 over width 96: {until(24) / until(96):.1f}"
-        " (the grid spans a factor of 8, so the rule of Z21-6 cannot be tested)"
-    )
-    n = len(front_rows)
-    print(
-        f"{n} points on the frontier; residual ratio expected of a pure law: {((n - 2) / (n - 4)) ** 0.5:.2f}"
-    )
-    here = {
-        "Z21-1": spread(abs(law.b - 0.3), np.abs(law.draws[:, 1] - 0.3)),
-        "Z21-2": spread(law.c, law.draws[:, 2]),
-        "Z21-3": claims.Estimate(
-            pure.residual / law.residual, *np.nanquantile(ratios, [0.025, 0.975])
-        ),
-        "Z21-5": claims.Estimate(gap, gap - half, gap + half),
-    }
+    here["Z21-5"] = claims.Estimate(gap, gap - half, gap + half)
+    some = ours[ours.distinct == 64_000].groupby("width").error.min()
+    small, large = recipes.WIDTHS[1], recipes.WIDTHS[-1]
+    if max(some[small], some[large]) <= 0.5:
+        print(
+            f"images until error is one half, width {small} over width {large}: {until(small) / until(large):.1f}"
+        )
+    else:
+        print(f"width {small} does not reach an error of one half")
     for claim, e in here.items():
         claims.record(claim, tier, e, seeds=1, images=len(ours))
 if tier == "scenes" and len(studied) == len(STUDIES):
@@ -516,7 +557,8 @@ claims.chapter("14", tier)
 # %% [markdown]
 # ## What it means
 #
-# **The constants themselves** are in the table above. The paper prints $b = 0.32$ and $c = 0.12$ for compute in core-days; in operations, the interval of our refit of its points may well leave these out. The rule allows a wider band, and only that is decided. **The exponent**, as distance from the middle of the rule's range: {claim}`Z21-1 @ published`. **The floor**: {claim}`Z21-2 @ published`. **A better
+# **The constants themselves** are in the table above. We know second hand that the paper prints $b = 0.32$ and $c = 0.12$, for compute in core-days. Both lie outside our intervals, which are for compute in operations. The rule allows a wider band,
+# and only that is decided. **The exponent**, as distance from the middle of the rule's range: {claim}`Z21-1 @ published`. **The floor**: {claim}`Z21-2 @ published`. **A better
 # law?** Residual of the pure power law over that of the saturating one: {claim}`Z21-3 @ published`. A law with more constants never fits worse, and on a short frontier it fits better by chance alone: the line above the claims of our grid says how much. Resamples keep the frontier that was found, so all intervals of laws are somewhat narrow.
 #
 # **Foretold?** Log ratio of predicted to measured error of the largest model: {claim}`Z21-4 @ published`.
@@ -524,11 +566,14 @@ claims.chapter("14", tier)
 # **Data run out**, in points of error: {claim}`Z21-5 @ published`. **Sample efficiency**, as a ratio of images: {claim}`Z21-6 @ published`. The last two compare single runs, so
 # they have no interval and their verdicts leave out the luck of training.
 #
-# **Our own grid** decides nothing yet.
+# **Our own grid.** Exponent {claim}`Z21-1`, better law {claim}`Z21-3`, data that run out {claim}`Z21-5`. A cell at chance has not begun to learn, and the frontier of small networks is for a good part the onset of
+# learning: error stands at nine tenths and then falls fast, so an exponent here is no exponent of ten-shot error on ImageNet. Longer runs of the widest network (crosses) are the test that the laws did not see.
+#
+# **Heads:** largest minus smallest accuracy of three, {claim}`Z21-7`. **Decay of the head:** what it adds to transfer, {claim}`Z21-8`.
 #
 # ## What this page cannot decide
 #
-# Our grid, once complete, spans a factor of a few hundred in compute, the published frontier a factor of some hundred thousand; each of its cells is one run. It varies width only, at one patch size and one depth. The three heads differ in size: attention over tokens is a block of its own. Ten-shot accuracy is a mean over three draws of the shots; intervals cover the thousand test images, not the shots, and one seed was trained.
+# Our grid spans a factor of some hundred in compute, the published frontier a factor of some hundred thousand; each of its cells is one run. It varies width only, at one patch size and one depth. The three heads differ in size: attention over tokens is a block of its own. Ten-shot accuracy is a mean over three draws of the shots; intervals cover the thousand test images, not the shots, and one seed was trained.
 #
 # Points on the frontier are the best of many, so their errors are a little too low. Operations times images leave out how well each model uses a machine; the exponent in core-days may
 # differ. Which model a row of the tables belongs to was inferred from their order. And a law of ImageNet error says nothing about *how* these networks see.

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy.stats import t as student
 
 from seelike import claims
 from seelike.claims import Estimate
@@ -95,3 +96,21 @@ def test_a_chapters_rows_are_its_decided_claims(monkeypatch):
     shown = claims.chapter("04", "scenes").data
     assert list(shown.index) == ["R21-9"] and shown.loc["R21-9", "estimate [95 %]"] == "0.90 [0.80, 1.00]"
     assert shown.loc["R21-9", "verdict"] == "reproduced" and len(claims.chapter("05", "scenes").data) == 0
+
+
+def test_words_show_the_interval_or_say_that_there_is_none():
+    assert claims.words(0.5, 0.25, 0.75) == "0.50 [0.25, 0.75]"
+    assert claims.words(0.0311, 0.0288, 0.0348) == "0.031 [0.029, 0.035]"
+    assert claims.words(9.3, 9.3, 9.3) == "9.30 (no interval)"
+
+
+def test_a_difference_over_starts_holds_both_kinds_of_luck():
+    def card(accuracy):
+        return {"accuracy": accuracy, "test_images": 2000}
+
+    one = claims.difference((card(0.9), card(0.8)))
+    assert one.estimate == pytest.approx(0.1)
+    assert one.high - one.estimate == pytest.approx(1.96 * (0.9 * 0.1 / 2000 + 0.8 * 0.2 / 2000) ** 0.5)
+    three = claims.difference(*((card(0.8 + d), card(0.7)) for d in (-0.05, 0.0, 0.05)))
+    assert three.high - three.estimate > student.ppf(0.975, 2) * 0.05 / 3**0.5
+    assert claims.difference((card(0.1), card(0.9)), (card(0.9), card(0.1))).high == 1.0

@@ -104,6 +104,14 @@ def test_bad_folders_are_sentences(tmp_path, folder):
         consistency.read_decisions(folder)
 
 
+@given(st.floats(0.05, 0.95), st.floats(0.05, 0.95))
+def test_no_observers_are_more_consistent_than_their_accuracies_allow(p, q):
+    n = 400
+    a, b = np.arange(n) < round(p * n), np.arange(n) < round(q * n)  # errors coincide as far as they can
+    assert consistency.error_consistency(a, b) == pytest.approx(consistency.largest_kappa(a.mean(), b.mean()))
+    assert consistency.error_consistency(a, b[::-1]) <= consistency.largest_kappa(a.mean(), b.mean()) + 1e-9
+
+
 PUBLISHED = {  # recomputed from the published decisions by other code: accuracy, kappa, class, interclass, to the average, shape bias
     "ViT-B_32": (0.297, 0.137, 0.191, 0.627, 0.151, 0.553, 0.550),
     "ViT-B_32_ft": (0.358, 0.156, 0.187, 0.620, 0.147, 0.544, 0.589),

@@ -81,7 +81,7 @@ def add_noise(x: Pixels, seed: int) -> Pixels:
     return (x + 50 * noise).clamp(0, 255).to(torch.uint8)
 
 
-SEQUENCE: dict[str, Callable[[Any, int], Any]] = {  # in the order of Tuli et al. 2021, Sec. 5
+SEQUENCE: dict[str, Callable[[Any, int], Any]] = {  # in the order of Tuli et al. 2021
     "rotate": rotate,
     "cutout": box_out,
     "sobel": sobel,

@@ -69,11 +69,18 @@ def estimate(values: Sequence[float], draws: np.ndarray, batches: int) -> Estima
     return Estimate(mean, mean - float(half), mean + float(half))
 
 
-def difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> Estimate:
-    """Accuracy of one card of the zoo minus another's, with 1.96 standard errors of their test images."""
-    value = a["accuracy"] - b["accuracy"]
-    half = 1.96 * sum(c["accuracy"] * (1 - c["accuracy"]) / c["test_images"] for c in (a, b)) ** 0.5
-    return Estimate(value, value - half, value + half)
+def difference(*pairs: tuple[Mapping[str, Any], Mapping[str, Any]]) -> Estimate:
+    """Accuracy of one network of the zoo minus another's, from pairs of cards, one pair a start.
+
+    The interval holds 1.96 standard errors of the test images, which all starts share, and Student's over starts, added in
+    quadrature; it ends where a difference of accuracies must.
+    """
+    values = [a["accuracy"] - b["accuracy"] for a, b in pairs]
+    half = np.mean([1.96 * sum(c["accuracy"] * (1 - c["accuracy"]) / c["test_images"] for c in pair) ** 0.5 for pair in pairs])
+    if len(pairs) > 1:
+        half = np.hypot(half, student.ppf(0.975, len(pairs) - 1) * np.std(values, ddof=1) / len(pairs) ** 0.5)
+    mean = float(np.mean(values))
+    return Estimate(mean, max(mean - float(half), -1.0), min(mean + float(half), 1.0))
 
 
 def bootstrap(f: Callable[..., Any], *batches: np.ndarray, draws: int = 200, seed: int = 0) -> tuple[Any, np.ndarray]:
@@ -130,12 +137,21 @@ def table(tier: str = "scenes") -> pd.DataFrame:
     return pd.DataFrame(rows).reindex(columns=COLUMNS)
 
 
+def words(estimate: float, low: float, high: float) -> str:
+    """A number with its interval; a third decimal where two hide the interval, "no interval" where it has no width."""
+    if low == high:
+        return f"{estimate:.2f} (no interval)"
+    digits = 2 if f"{low:.2f}" != f"{high:.2f}" else 3
+    return f"{estimate:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
 def chapter(number: str, tier: str) -> Styler:
-    """The ledger's rows of one chapter that were decided at a tier, to be shown: statement, estimate with interval, rule, verdict."""
+    """The ledger's rows of one chapter that were decided at a tier, to be shown: statement, estimate, interval, rule, verdict, seeds."""
     rows = table(tier)
     rows = rows[(rows["chapter"] == number) & (rows["verdict"] != "not run")].set_index("id")
-    rows["estimate [95 %]"] = [f"{row.estimate:.2f} [{row.low:.2f}, {row.high:.2f}]" for row in rows.itertuples()]
-    return rows[["statement", "estimate [95 %]", "rule", "verdict"]].style.format(escape="html")
+    rows["estimate [95 %]"] = [words(*numbers) for numbers in rows[["estimate", "low", "high"]].to_numpy(float).tolist()]
+    rows["seeds"] = rows["seeds"].astype(int)
+    return rows[["statement", "estimate [95 %]", "rule", "verdict", "seeds"]].style.format(escape="html")
 
 
 def _live() -> Path:

@@ -82,6 +82,12 @@ def consistency_bounds(expected: float) -> tuple[float, float]:
     return float((low - expected) / (1 - expected)), float((high - expected) / (1 - expected))
 
 
+def largest_kappa(accuracy_a: float, accuracy_b: float) -> float:
+    """Error consistency of two observers of these accuracies whose errors coincide as far as they can; NaN where neither ever errs."""
+    expected = expected_agreement(accuracy_a, accuracy_b)
+    return (1 - abs(accuracy_a - accuracy_b) - expected) / (1 - expected) if expected < 1 else float("nan")
+
+
 def confusion(decisions: pd.DataFrame, categories: Sequence[str]) -> pd.DataFrame:
     """Counts of answers (columns) to true classes (rows), both in the order of `categories`; other answers are left out."""
     if unknown := sorted(set(decisions["truth"]) - set(categories)):

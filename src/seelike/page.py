@@ -32,7 +32,8 @@ def claim_text(text: str) -> str:
     row = claims.table(tier or "scenes").set_index("id").loc[name]
     if row["verdict"] == "not run":
         return "not run"
-    return f"{row['estimate']:.2f} [{row['low']:.2f}, {row['high']:.2f}], {row['verdict']}"
+    numbers = (float(row[key]) for key in ("estimate", "low", "high"))  # type: ignore[arg-type]
+    return f"{claims.words(*numbers)}, {row['verdict']}"
 
 
 def claim_role(name: str, rawtext: str, text: str, lineno: int, inliner: Any, *_: Any) -> tuple[list[nodes.Node], list[nodes.Node]]:

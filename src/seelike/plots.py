@@ -126,6 +126,20 @@ def similarity_map(
     bar.ax.tick_params(labelsize=8)
 
 
+def starts(ax: Axes, cards: Mapping[tuple[str, int], Mapping[str, Any]], labels: Mapping[str, str]) -> None:
+    """Test accuracy with its interval of every start of networks, from cards by name and seed; one row a network, the first at the top."""
+    for y, name in enumerate(labels):
+        seeds = sorted(seed for other, seed in cards if other == name)
+        for i, seed in enumerate(seeds):
+            card, at = cards[name, seed], y + 0.22 * (i - (len(seeds) - 1) / 2)
+            colour = COLOURS.get(name, INK)
+            ax.plot([card["accuracy_low"], card["accuracy_high"]], [at, at], color=colour, lw=2)
+            ax.plot(card["accuracy"], at, "o", color=colour, ms=5)
+    ax.set_yticks(range(len(labels)), list(labels.values()))
+    ax.set_ylim(len(labels) - 0.5, -0.5)
+    ax.grid(axis="x", lw=0.5, alpha=0.5)
+
+
 def intervals(ax: Axes, rows: Mapping[str, tuple[float, float, float]], colours: Mapping[str, object] | None = None) -> None:
     """Estimates with their intervals, one row each, the first at the top."""
     for y, (label, (estimate, low, high)) in enumerate(rows.items()):
