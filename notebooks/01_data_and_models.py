@@ -243,7 +243,7 @@ bias = {
     for (name, seed), (shape, both, _) in counts.items()
 }
 
-# %% mystnb={"figure": {"name": "fig-bias-shape", "caption": "Left: shape bias of every network of the cast on cue-conflict scenes, 95 % Wilson intervals over images; the line marks one half, both cues equally often. Grey: the control of the optimiser, which is less accurate. Right: how it came about during training, one seed each, from the point where accuracy passes 0.3 (500 images a point, thin; running mean over five points, bold)."}, "image": {"alt": "Left: dot plot of shape bias from 0 (texture) to 1 (shape), one row per network and seed, with 95 % intervals; a vertical line marks one half. Right: shape bias against thousands of training images seen, one line per architecture, with a horizontal line at one half."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-bias-shape", "caption": "Left: shape bias of every network of the cast on cue-conflict scenes, 95 % Wilson intervals over images; the line marks one half, both cues equally often. Grey: the control of the optimiser, which is less accurate. Right, in the same colours: how it came about during training, one seed each, from the point where accuracy passes 0.3 (500 images a point, thin; running mean over five points, bold)."}, "image": {"alt": "Left: dot plot of shape bias from 0 (texture) to 1 (shape), one row per network and seed, with 95 % intervals; a vertical line marks one half. Right: shape bias against thousands of training images seen, one line per architecture, with a horizontal line at one half."}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=(9.6, 3.9), width_ratios=[1, 1.15])
 plots.intervals(
     axes[0], bias, {key: plots.COLOURS[key.split("-")[0]] for key in bias}
@@ -262,13 +262,11 @@ for card in main:
             curve.images / 1000,
             share.rolling(5, min_periods=1, center=True).mean(),
             color=colour,
-            label=plots.LABELS[card["name"]],
         )
 axes[1].axhline(0.5, color=plots.INK, lw=1)
 axes[1].set(
     xlabel="training images seen, thousands", ylabel="shape bias", ylim=(0, 1)
 )
-axes[1].legend(fontsize=9)
 plots.sign(fig, "scenes", sorted({seed for _, seed in trained}))
 
 # %% [markdown]
@@ -276,7 +274,10 @@ plots.sign(fig, "scenes", sorted({seed for _, seed in trained}))
 
 # %%
 pd.Series(
-    {f"{n}-{s}": both / asked for (n, s), (_, both, asked) in counts.items()}
+    {
+        plots.label(f"{n}-{s}", seed=True): both / asked
+        for (n, s), (_, both, asked) in counts.items()
+    }
 ).round(3).to_frame("answers by shape or texture")
 
 # %% [markdown]

@@ -168,7 +168,7 @@ if by_data:
         ax.set_xticks([3, 10, 30, 100, 1000], ["3", "10", "30", "100", "1000"])
         ax.minorticks_off()
     axes[1].axhline(0.1, color=plots.INK, ls=":", lw=1)
-    axes[1].legend(loc="lower right")
+    axes[1].legend(loc="center right")
     plots.sign(fig, tier)
 else:
     plots.absent(f"There are no networks of other data sizes at the {tier} tier.")

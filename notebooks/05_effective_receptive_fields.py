@@ -195,7 +195,7 @@ for title, tapped in LINES.items():
     axes[0].plot(y, "--", color=line.get_color(), lw=1.2)
 axes[0].axhline(1 / grid**2, color=plots.INK, ls=":", lw=1.5)
 axes[0].set(xlabel="block", ylabel="share in the own patch", ylim=(0, 1))
-axes[0].legend(loc="upper right", fontsize=8)
+axes[0].legend(loc="center right", bbox_to_anchor=(1, 0.64), fontsize=8)
 for ax, t, title in zip(axes[1:], (branch[-1], stream[-1]), ("before", "after")):
     ax.imshow(own[t].mean(0) ** 0.5, cmap=plots.MAP)
     ax.set(xticks=[], yticks=[], title=f"{title} the sum")

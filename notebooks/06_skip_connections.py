@@ -366,7 +366,7 @@ claims.chapter("06", "cifar10")
 # the untrained networks.
 #
 # **A cut?** Rise of the contrast across the changed block: {claim}`R21-17`. **A price?** The paper reports 4 points; our rule allows 1 to 8. The number is the distance of our
-# cost from the middle of that range, in points: {claim}`R21-18`. A cost above 8 is also called contradicted: the table above tells on which side it was. The ViTs here are small, have eight blocks and see few images.
+# cost from the middle of that range, in points: {claim}`R21-18`. A cost above 8 is also called contradicted: the table above tells on which side it was, and how much starts differ. The ViTs here are small, have eight blocks and see few images.
 #
 # The ResNet without one skip connection is the control that says whether the cut is special to ViTs: see the table above, and the last two panels of
 # {numref}`fig-partition`.

@@ -224,7 +224,7 @@ for name, (x, y) in runs.items():
     colour = plots.DEPTHS[0 if name.startswith("L") else 2]
     ax.plot(x, y, "o-" if "3B" in name else "o--", color=colour, label=name)
 ax.set(xscale="log", xlabel="images seen", ylabel="ten-shot error", ylim=(0, 1))
-ax.legend()
+ax.legend(handlelength=3.5, markerscale=0)
 plots.sign(fig, "points published by Zhai et al. 2021", [])
 
 # %% [markdown]
