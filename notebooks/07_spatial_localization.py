@@ -502,7 +502,7 @@ claims.chapter("07", "cifar10")
 # a discrete statistic.
 #
 # {numref}`fig-object` adds what photographs cannot say. In the ViT with class token, patches on the object know more of its texture than patches off it. With average pooling this ends in the middle: patches off the object
-# know as much or more, so attention has carried the answer there. Shape can hardly be read from either, for these networks were trained where texture gives the class away as well. The position of the object is read no better
+# know as much or more, so attention has carried the answer there. Shape can be read only a little, and best off the object with average pooling: these networks were trained where texture gives the class away as well. The position of the object is read no better
 # than it can be guessed.
 #
 # ## What this tier cannot decide

@@ -1,5 +1,6 @@
 """The built site in headless Chromium: mathematics, search, accessibility, phones, and no other host."""
 
+import contextlib
 import functools
 import http.server
 import os
@@ -78,55 +79,61 @@ def browser():
         running.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def visit(browser, server):
-    """Opens a page and returns it with what went wrong on the way."""
-    opened = []
+    """Opens a page of the site and gives it with what goes wrong on it."""
 
-    def go(path, theme="light", width=1280):
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=theme)
-        opened.append(page)
-        trouble = []
+    @contextlib.contextmanager
+    def go(path):
+        page, trouble = browser.new_page(viewport={"width": 1280, "height": 900}), []
         page.on("console", lambda m: trouble.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda e: trouble.append(str(e)))
         page.on("request", lambda r: trouble.append(f"asks {r.url}") if not r.url.startswith((server, "data:", "blob:")) else None)
         page.on("response", lambda r: trouble.append(f"{r.status} {r.url}") if r.status >= 400 else None)
         page.goto(f"{server}/{path}", wait_until="networkidle")
-        page.evaluate(f"document.documentElement.dataset.mode = document.documentElement.dataset.theme = '{theme}'")
-        return page, trouble
-
-    yield go
-    for page in opened:
+        page.add_style_tag(content="* { transition: none !important }")  # colours half-way between themes are nobody's
+        yield page, trouble
         page.close()
 
+    return go
 
-@pytest.mark.parametrize("path", PAGES)
-def test_pages_render_quietly(visit, path):
-    page, trouble = visit(path)
+
+@pytest.fixture(scope="module", params=PAGES)
+def opened(request, visit):
+    """Each page of the book, opened once for all tests of it."""
+    with visit(request.param) as found:
+        yield found
+
+
+def test_pages_render_quietly(opened):
+    page, trouble = opened
     assert not trouble, trouble
     assert page.locator("article h1").count() == 1
     broken = page.evaluate("[...document.images].filter(i => i.complete && i.naturalWidth === 0).map(i => i.src)")
     assert not broken
 
 
-def test_mathematics_is_typeset(visit):
-    page, _ = visit("book/chapters/02_cka.html")
-    page.wait_for_selector("mjx-container", timeout=15_000)
-    assert page.locator("mjx-container").count() >= 15 and page.locator("mjx-merror").count() == 0
-    fonts = page.evaluate("document.fonts.ready.then(f => [...f].filter(x => x.status === 'loaded').map(x => x.family).join())")
-    assert "MJX" in fonts
+def test_no_horizontal_scroll_on_a_phone(opened):
+    page, _ = opened
+    page.set_viewport_size({"width": 390, "height": 900})
+    over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    page.set_viewport_size({"width": 1280, "height": 900})
+    assert over <= 0
 
 
-def test_search_finds_a_term(visit):
-    page, trouble = visit("search.html?q=jackknife")
-    page.wait_for_selector("#search-results li", timeout=15_000)
-    assert page.locator("#search-results li").count() >= 1 and not trouble
-
-
-@pytest.mark.parametrize("path", PAGES)
-def test_no_horizontal_scroll_on_a_phone(visit, path):
-    page, _ = visit(path, width=390)
-    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious(opened, axe, theme):
+    page, _ = opened
+    page.emulate_media(color_scheme=theme)
+    page.evaluate(f"document.documentElement.dataset.mode = document.documentElement.dataset.theme = '{theme}'")
+    page.evaluate(axe)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then(r => r.violations)")
+    serious = [
+        (v["id"], [(n["html"][:150], n["any"][0]["message"] if n["any"] else "") for n in v["nodes"][:4]])
+        for v in found
+        if v["impact"] in ("serious", "critical")
+    ]
+    assert not serious, serious
 
 
 @pytest.fixture(scope="session")
@@ -136,18 +143,18 @@ def axe():
     return next(f for f in files("axe-playwright-python") if str(f).endswith("axe.min.js")).locate().read_text()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("path", PAGES)
-def test_axe_finds_nothing_serious(visit, axe, path, theme):
-    page, _ = visit(path, theme=theme)
-    page.evaluate(axe)
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then(r => r.violations)")
-    serious = [
-        (v["id"], [(n["html"][:150], n["any"][0]["message"] if n["any"] else "") for n in v["nodes"][:4]])
-        for v in found
-        if v["impact"] in ("serious", "critical")
-    ]
-    assert not serious, serious
+def test_mathematics_is_typeset(visit):
+    with visit("book/chapters/02_cka.html") as (page, _):
+        page.wait_for_selector("mjx-container", timeout=15_000)
+        assert page.locator("mjx-container").count() >= 15 and page.locator("mjx-merror").count() == 0
+        fonts = page.evaluate("document.fonts.ready.then(f => [...f].filter(x => x.status === 'loaded').map(x => x.family).join())")
+        assert "MJX" in fonts
+
+
+def test_search_finds_a_term(visit):
+    with visit("search.html?q=jackknife") as (page, trouble):
+        page.wait_for_selector("#search-results li", timeout=15_000)
+        assert page.locator("#search-results li").count() >= 1 and not trouble
 
 
 def test_links_inside_the_site_lead_somewhere():
