@@ -74,9 +74,11 @@ axes[0].set(xlabel="expected agreement", ylabel="kappa", ylim=(-1.03, 1.03))
 shares = np.linspace(0.01, 0.99, 99)
 for other, shade in zip((0.3, 0.6, 0.9), plots.DEPTHS):
     largest = [consistency.largest_kappa(p, other) for p in shares]
-    axes[1].plot(shares, largest, color=shade, label=f"the other: {other:.0%}")
+    axes[1].plot(
+        shares, largest, color=shade, label=f"the other: {100 * other:.0f} %"
+    )
 axes[1].set(xlabel="accuracy of one observer", ylabel="largest kappa")
-axes[1].legend(fontsize=9)
+axes[1].legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=9)
 plots.sign(fig, "analytic", [])
 
 # %% [markdown]

@@ -460,7 +460,7 @@ if have:
 # pixels outside the trigger are the same anyway. IoU does. See the random map in {numref}`fig-recovery`: its few bright cells lie far apart, so its box covers most of the image, and it recovers more answers than several gradient
 # methods. Neither recovery score should be read without IoU.
 #
-# **Do explanations depend on training?** Most scores fall close to the random map's when the network is untrained. Where one does not fall, as Grad-CAM's on the ViT, it does no better on the network with a backdoor than on one that
+# **Do explanations depend on training?** Most scores fall close to the random map's when the network is untrained. Where one hardly falls, as Grad-CAM's on the ViT, it does no better on the network with a backdoor than on one that
 # never learned anything: what it shows there is no evidence of a reason.
 #
 # **Are ViTs different?** Difference between the families for occlusion and feature ablation: {claim}`L20-7`. LIME is left out because its superpixels depend on the image, not on the network. Both methods see only answers, so a

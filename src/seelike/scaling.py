@@ -108,7 +108,7 @@ def _fit(x: np.ndarray, y: np.ndarray, saturating: bool, start: np.ndarray | Non
     bounds = ([-30, 1e-3, 0, 0][:size], [30, 5, floor, x.max()][:size])
     guesses = [[np.log(np.median(y)), b, share * floor, d] for b in (0.2, 0.5, 1.0) for share in (0.3, 0.8) for d in (1e-3, 0.1)]
     if start is not None:
-        guesses = [[np.log(start[0]), *start[1:]], guesses[0], guesses[-1]]
+        guesses = [[np.log(start[0]), *start[1:]]]
     starts = [np.clip(g[:size], np.array(bounds[0]) + 1e-9, np.array(bounds[1]) - 1e-9) for g in guesses]
     fits = [least_squares(off, g, bounds=bounds, x_scale="jac") for g in starts]
     return unpack(min(fits, key=lambda f: f.cost).x)
