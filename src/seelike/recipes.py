@@ -119,18 +119,19 @@ def _ablations() -> dict[str, Recipe]:
     )
 
 
-WIDTHS, LENGTHS, DISTINCT = (12, 24, 48, 96), (4_000, 16_000, 64_000), (640, 6_400, 64_000)  # the scaling grid
+WIDTHS, LENGTHS, DISTINCT = (12, 24, 48, 96), (4_000, 16_000, 64_000), (640, 6_400, 64_000)
+GRID = [(width, images, distinct) for width in WIDTHS for images in LENGTHS for distinct in DISTINCT] + [
+    (width, images, DISTINCT[-1]) for width in WIDTHS for images in (24_000, 32_000)
+]  # the scaling grid: width, images seen, different images
 
 
 def _grid() -> dict[str, Recipe]:
-    """Widths x images seen x different images, without the runs that chapter 8 has already; cards only."""
+    """The scaling grid without the runs that chapter 8 has already; cards only."""
     return {
         f"grid_{width}_{images // 1000}k_of_{distinct}": Recipe(
             "vit_cls", images, {"width": width}, distinct=distinct, few_shot=True, keep=False
         )
-        for width in WIDTHS
-        for images in LENGTHS
-        for distinct in DISTINCT
+        for width, images, distinct in GRID
         if images < SHORT or width < 48  # the others are `vit_data_*` and `vit_small_data_*`
     }
 
