@@ -497,6 +497,7 @@ def shares(key, *names):
 def until(width, error=0.5):
     """Images until the error of a width on 64,000 scenes falls to a value."""
     rows = ours[(ours.width == width) & (ours.distinct == 64_000)]
+    rows = rows.sort_values("images")
     return np.exp(np.interp(-error, -rows.error, np.log(rows.images)))
 
 
@@ -566,7 +567,8 @@ claims.chapter("14", tier)
 # **Our own grid.** Exponent {claim}`Z21-1`, better law {claim}`Z21-3`, data that run out {claim}`Z21-5`. A cell at chance has not begun to learn, and the frontier of small networks is for a good part the onset of
 # learning: error stands at nine tenths and then falls fast, so an exponent here is no exponent of ten-shot error on ImageNet. Longer runs of the widest network (crosses) are the test that the laws did not see.
 #
-# **Heads:** largest minus smallest accuracy of three, {claim}`Z21-7`. **Decay of the head:** what it adds to transfer, {claim}`Z21-8`.
+# **Heads:** largest minus smallest accuracy of three, {claim}`Z21-7`. **Decay of the head:** what it adds to transfer, {claim}`Z21-8`. These runs are short, half as long as
+# the longest of the grid, and networks still learn fast at their end: a difference between heads may be one of speed, and a decay strong enough to act also slows learning ({numref}`fig-heads`, left).
 #
 # ## What this page cannot decide
 #
