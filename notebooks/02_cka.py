@@ -174,7 +174,11 @@ vit_layer, resnet_layer = capture.layers(vit)[5], capture.layers(resnet)[5]
 def features(model, layer):
     with capture.capture(model, [layer]) as found:
         return torch.cat(
-            [found[layer].flatten(1) for x, _ in images if model(x) is not None]
+            [
+                found[layer].flatten(1)
+                for x, _ in capture.batches(model, images)
+                if model(x) is not None
+            ]
         )
 
 
@@ -309,7 +313,7 @@ clamped.round(4).to_frame("independent data, n = 32")
 @torch.no_grad()
 def responses(model, layer):
     with capture.capture(model, [layer]) as found:
-        model(next(iter(images))[0][:64])
+        model(next(capture.batches(model, images))[0][:64])
     return capture.patches(found[layer])
 
 

@@ -72,12 +72,12 @@ images = replace(
     data.load(tier, "test", n_images, seed=5),
     batch_size=16,
 )
-x = images.images[:8].requires_grad_()
 fresh = models.untrained("vit_cls", tier)
+x = images.images[:8].to(models.place()).requires_grad_()
 with capture(fresh, ["norm"], reduce=lambda h: h.clone()) as found:
     fresh(x)
 middle = erf.centre(found["norm"])
-signs = torch.randint(0, 2, middle.shape) * 2 - 1
+signs = torch.randint(0, 2, middle.shape).to(middle) * 2 - 1
 for title, s in {"equal signs": 1.0, "random signs": signs}.items():
     (g,) = torch.autograd.grad((middle * s).sum(), x, retain_graph=True)
     print(f"{title}: root mean square gradient {g.square().mean().sqrt():.1e}")

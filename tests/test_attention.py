@@ -1,7 +1,10 @@
 """Attention distance against closed forms, and what the heads of a block resemble."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
+import timm
 import torch
 
 from seelike import attention, capture, data, models
@@ -110,3 +113,40 @@ def test_pyramids_have_distances_block_by_block(name):
         (1, b.attn.num_heads) for b in model.modules() if type(b).__name__ in ("CMTBlock", "MultiscaleBlock")
     ]
     assert all((f > 0).all() and (f < 64).all() for f in found)
+
+
+def test_rollout_follows_attention_from_block_to_block():
+    """Block 0: patch 3 looks at patch 7. Block 1: the class token looks at patch 3. So the answer leads to patch 7."""
+    vit = models.create("vit_cls", seed=0, depth=2).eval()
+    maps = [torch.eye(65).expand(1, 1, 65, 65).clone() for _ in range(2)]
+    maps[0][..., 4, :], maps[1][..., 0, :] = torch.eye(65)[8], torch.eye(65)[4]
+
+    @contextmanager
+    def planted(model, *, reduce):
+        yield {str(i): reduce(m) for i, m in enumerate(maps)}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attention, "attention", planted)
+        flow = attention.rollout(vit, torch.zeros(1, 3, 64, 64)).flatten()
+        assert flow[7] == 0.25 and flow[3] == 0.25 and flow.sum() == 0.5
+        maps.reverse()
+        assert attention.rollout(vit, torch.zeros(1, 3, 64, 64)).flatten()[7] == 0
+
+
+def test_rollout_without_a_class_token_is_a_sentence():
+    for name in ("vit_gap", "mvit"):
+        with pytest.raises(ValueError, match="Rollout needs a class token and attention between the same tokens"):
+            attention.rollout(models.create(name, seed=0), torch.zeros(1, 3, 64, 64))
+
+
+def test_queries_that_attend_to_no_patch_are_left_out():
+    weights = torch.full((1, 1, 5, 5), 0.2)
+    weights[:, :, 1] = torch.tensor([1.0, 0, 0, 0, 0])  # all on the class token
+    whole = attention.mean_distance(torch.full((1, 1, 5, 5), 0.2), 8)
+    torch.testing.assert_close(attention.mean_distance(weights, 8), whole)
+
+
+def test_distances_inside_windows_are_refused():
+    swin = timm.create_model("swin_tiny_patch4_window7_224")
+    with pytest.raises(ValueError, match="distances inside windows"):
+        attention.block_distances(swin, [torch.zeros(1, 3, 224, 224)])

@@ -156,3 +156,30 @@ def test_views():
         capture.cls(torch.randn(2, 64, 7))
     with pytest.raises(ValueError, match="Expected tokens"):
         capture.tokens(torch.randn(2, 7))
+
+
+def test_listening_puts_every_module_back_and_keeps_batch_statistics():
+    model = models.create("resnet", seed=0).train()
+    model.bn1.eval()  # frozen on purpose
+    mean = model.bn1.running_mean.clone(), model.layer1[0].bn1.running_mean.clone()
+    with pytest.raises(KeyError), capture.listening(model):
+        model(torch.randn(4, 3, 64, 64))
+        raise KeyError
+    assert model.training and not model.bn1.training and model.layer1[0].bn1.training
+    assert torch.equal(mean[1], model.layer1[0].bn1.running_mean)
+
+
+def test_batches_come_bare_or_with_labels_to_the_device_of_the_network():
+    x, y = torch.zeros(2, 3, 8, 8), torch.zeros(2)
+    model = nn.Conv2d(3, 1, 1)
+    (bare, nothing), (pair, labels) = capture.batches(model, [x, (x, y)])
+    assert bare.shape == pair.shape == x.shape and nothing is None and labels is y
+    assert next(capture.batches(nn.Conv2d(3, 1, 1, device="meta"), [x]))[0].device.type == "meta"
+    with pytest.raises(ValueError, match="No batch came"):
+        list(capture.batches(model, []))
+
+
+def test_tokens_that_are_no_square_grid_are_a_sentence():
+    with pytest.raises(ValueError, match="32 tokens are no square grid"):
+        capture.patches(torch.zeros(1, 32, 4))
+    assert capture.patches(torch.zeros(1, 32, 4), prefix=0).shape == (1, 32, 4)

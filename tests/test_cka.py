@@ -230,7 +230,9 @@ def test_centring_leaves_its_argument_alone():
 def _rank(rank, port, batches, out):
     dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
     torch.manual_seed(0)
-    sweep({"m": Nested()}, batches, ["first.0", "last"]).compute().to_csv(f"{out}/{rank}.csv", float_format="%.17g")
+    swept = sweep({"m": Nested()}, batches, ["first.0", "last"])
+    swept.compute().to_csv(f"{out}/{rank}.csv", float_format="%.17g")
+    np.save(f"{out}/{rank}.npy", swept.bootstrap(lambda m: m[0, 1])[1])
     dist.destroy_process_group()
 
 
@@ -240,11 +242,13 @@ def test_two_ranks_equal_one_process(tmp_path):
         port = s.getsockname()[1]
     batches = list(torch.randn(5, 16, 8, generator=torch.Generator().manual_seed(0)))
     torch.manual_seed(0)
-    one = compare({"m": Nested()}, batches, ["first.0", "last"])
+    alone = sweep({"m": Nested()}, batches, ["first.0", "last"])
+    one, drawn = alone.compute(), alone.bootstrap(lambda m: m[0, 1])[1]
     torch.multiprocessing.spawn(_rank, (port, batches, tmp_path), nprocs=2)
     for rank in range(2):
         two = pd.read_csv(tmp_path / f"{rank}.csv", index_col=0)
         np.testing.assert_allclose(two.to_numpy(), one.to_numpy(), rtol=0, atol=1e-12)
+        np.testing.assert_allclose(np.load(tmp_path / f"{rank}.npy"), drawn, rtol=0, atol=1e-12)
 
 
 class Shuffled(nn.Module):
@@ -274,3 +278,14 @@ def test_localization_needs_a_grid_that_divides_the_image():
         token_localization(Shuffled(torch.arange(16)), "tokens", [(torch.randn(8, 3, 18, 18), None)])
     with pytest.raises(ValueError, match="No batch came"):
         token_localization(Shuffled(torch.arange(16)), "tokens", [])
+
+
+def test_the_setting_of_float32_products_is_put_back():
+    matmul = torch.backends.cuda.matmul
+    held = matmul.fp32_precision
+    try:
+        matmul.fp32_precision = "tf32"
+        gram(torch.randn(8, 4))
+        assert matmul.fp32_precision == "tf32"
+    finally:
+        matmul.fp32_precision = held

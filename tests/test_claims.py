@@ -114,3 +114,11 @@ def test_a_difference_over_starts_holds_both_kinds_of_luck():
     three = claims.difference(*((card(0.8 + d), card(0.7)) for d in (-0.05, 0.0, 0.05)))
     assert three.high - three.estimate > student.ppf(0.975, 2) * 0.05 / 3**0.5
     assert claims.difference((card(0.1), card(0.9)), (card(0.9), card(0.1))).high == 1.0
+
+
+def test_unknown_ends_and_tiers():
+    assert claims.verdict("> 0", float("nan"), -1.0) == "undecided"
+    with pytest.raises(ValueError, match="from its lower to its upper end"):
+        claims.verdict("> 0", 0.6, 0.4)
+    with pytest.raises(ValueError, match="no tier 'imagnet'"):
+        claims.table("imagnet")

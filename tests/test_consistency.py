@@ -152,3 +152,14 @@ def test_the_fast_table_equals_the_single_measures():
     assert found["kappa"].shape == (3, 4) and not np.allclose(found["accuracy"]["all"], found["accuracy"][0])
     with pytest.raises(ValueError, match="no observer called z"):
         consistency.against_humans(table, ["z"])
+
+
+def test_what_is_no_answer_or_no_common_table_is_a_sentence():
+    counts = pd.DataFrame([[3, 1], [2, 4]], index=["cat", "dog"], columns=["cat", "dog"])
+    with pytest.raises(ValueError, match="do not count the same classes"):
+        consistency.class_divergence(counts, counts.loc[["dog", "cat"], ["dog", "cat"]])
+    with pytest.raises(ValueError, match="square table of counts"):
+        consistency.interclass_errors(np.ones((3, 4)))
+    table = table_of([("a", "cat1-dog1.png", "cat", "cat"), ("a", "dog1-cat1.png", "dog", "cat"), ("b", "cat1-dog1.png", "cat", "dog")])
+    with pytest.raises(ValueError, match="b did not answer dog1-cat1.png"):
+        consistency.against_humans(table, ["a"])

@@ -65,7 +65,11 @@ def test_an_absent_class_is_a_sentence(probe):
 
 def test_examples_without_labels_are_a_sentence():
     with pytest.raises(ValueError, match="one label for each of the 60 examples, got 59"):
-        probes._check(60, problem()[1][1:], 4)
+        probes._check(torch.randn(60, 8), torch.arange(59) % 4, 4)
+    with pytest.raises(ValueError, match="Labels run from 0 to 4: expected 0 to 3"):
+        probes.RidgeProbe().fit(torch.randn(60, 8), torch.arange(60) % 5, 4)
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        probes.RidgeProbe().fit(torch.full((60, 8), torch.nan), torch.arange(60) % 4, 4)
 
 
 def test_shots():

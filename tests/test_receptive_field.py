@@ -78,3 +78,11 @@ def test_centre_of_odd_shapes_is_a_sentence():
     with pytest.raises(ValueError, match="Expected tokens"):
         erf.centre(torch.zeros(2, 3))
     assert erf.centre(torch.arange(10.0).view(1, 10, 1)).item() == 5  # a 3 x 3 grid behind one prefix token
+
+
+def test_all_of_the_mass_lies_within_the_largest_distance():
+    rng = np.random.default_rng(0)
+    for _ in range(6):
+        assert erf.radius(rng.random((16, 16)), 1.0) > 9
+    with pytest.raises(ValueError, match="a share in .0, 1."):
+        erf.radius(np.ones((4, 4)), 1.5)

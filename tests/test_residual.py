@@ -91,3 +91,16 @@ def test_the_card_brings_the_missing_skips_back(tmp_path, monkeypatch):
     card = train.train("skipless", tmp_path, tier="smoke")
     model = models.create(card["architecture"], "smoke", **card["options"])
     assert type(model.blocks[1]).__name__ == "BlockWithoutSkips" and type(model.blocks[0]).__name__ == "Block"
+
+
+def test_skips_are_removed_once_and_trained_norms_stay():
+    vit = models.create("vit_cls", seed=0)
+    residual.remove_skips(residual.remove_skips(vit, [2]), [2])
+    assert [type(b).__name__ for b in vit.blocks].count("BlockWithoutSkips") == 1
+    resnet = models.load("resnet")
+    trained = resnet.layer1[1].bn2.weight.clone()
+    with pytest.raises(ValueError, match="is a projection"):
+        residual.remove_skips(resnet, [1, 2])
+    assert resnet.layer1[1].downsample is None  # nothing was changed
+    residual.remove_skips(resnet, [1])
+    assert torch.equal(trained, resnet.layer1[1].bn2.weight)

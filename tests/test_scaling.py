@@ -69,6 +69,7 @@ def test_frontier():
         ([1, 2, 3], [0.5, 0.4, 0.3], None, "needs 5 or more pairs"),
         ([0, 1, 2, 3, 4], [0.5] * 5, None, "must be positive and finite"),
         ([1, 2, 3, 4, 5], [0.5] * 5, [1, 2], "got 2 labels for 5 points"),
+        ([1, 1, 2, 2, 3, 3], [0.5] * 6, None, "5 or more different amounts of compute, got 3"),
     ],
 )
 def test_bad_input_is_a_sentence(compute, error, runs, message):

@@ -29,3 +29,10 @@ def test_unknown_and_oversized_triggers_are_sentences():
         triggers.parse("fixed_star_12")
     with pytest.raises(ValueError, match="does not fit"):
         triggers.stamp(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), triggers.parse("fixed_square_12"), torch.zeros(1).long(), 0)
+
+
+def test_triggers_that_do_not_exist_are_a_sentence():
+    with pytest.raises(ValueError, match="There is no trigger 'Random_star_8'"):
+        triggers.Trigger("Random", "star", 8)
+    with pytest.raises(ValueError, match="a target class from 0 to 0"):
+        triggers.stamp(torch.zeros(2, 3, 32, 32, dtype=torch.uint8), triggers.parse("fixed_square_12"), torch.tensor([0, 3]), 0)

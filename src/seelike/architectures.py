@@ -42,22 +42,24 @@ def remove_skips(model: nn.Module, blocks: Sequence[int]) -> nn.Module:
     """The same network with the skip connections of some blocks (counted from 0) taken out, in place.
 
     Both of a ViT block (Raghu et al. 2021, Sec. 5, Fig. 8), the one of a basic or bottleneck block of a ResNet. Blocks
-    whose shortcut is a projection cannot lose it: ValueError. The last norm of a ResNet's block is set to one,
-    for timm starts it at zero and such a block would pass nothing on.
+    whose shortcut is a projection cannot lose it: ValueError, and nothing is changed. The last norm of a ResNet's block is set to
+    one if it is zero, where timm starts it, for such a block would pass nothing on; trained weights stay.
     """
-    found = [m for m in model.modules() if type(m) in (Block, BasicBlock, Bottleneck)]
+    found: list[Any] = [m for m in model.modules() if type(m) in (Block, BlockWithoutSkips, BasicBlock, Bottleneck)]
     for i in blocks:
         if not 0 <= i < len(found):
             raise ValueError(f"Block {i} was asked for, but the network has {len(found)} blocks with skips that can be removed.")
-        block = found[i]
+        if not isinstance(found[i], Block) and found[i].downsample is not None and not isinstance(found[i].downsample, Nothing):
+            raise ValueError(f"The shortcut of block {i} is a projection: name a block that keeps its size.")
+    for i in blocks:
+        block: Any = found[i]
         if isinstance(block, Block):
             block.__class__ = BlockWithoutSkips
-        elif block.downsample is not None:
-            raise ValueError(f"The shortcut of block {i} is a projection: name a block that keeps its size.")
-        else:
-            block.downsample = Nothing()
-            norm = block.bn3 if isinstance(block, Bottleneck) else block.bn2
-            nn.init.ones_(norm.weight)
+            continue
+        block.downsample = Nothing()
+        weight: Any = (block.bn3 if isinstance(block, Bottleneck) else block.bn2).weight
+        if not weight.any():
+            nn.init.ones_(weight)
     return model
 
 

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seelike.capture import attention, capture, flat
+from seelike.capture import MOST, attention, batches, capture, flat, listening
 from seelike.cka import CKA, gram
 
 
@@ -35,8 +35,10 @@ def _grid_distances(queries: int, keys: int, strided: bool = False) -> Float[Ten
 
 def grid_side(n: int, prefix: int | None = None) -> tuple[int, int]:
     """Side of the square grid among n tokens and the number of tokens before it (`prefix=None`: what is left over)."""
-    side = isqrt(n if prefix is None else n - prefix)
-    if prefix is not None and side**2 != n - prefix:
+    side = isqrt(n if prefix is None else max(n - prefix, 0))
+    if prefix is None and n - side**2 > MOST:
+        raise ValueError(f"{n} tokens are no square grid after at most {MOST} others: distances need a side x side grid of patches.")
+    if prefix is not None and (prefix < 0 or side**2 != n - prefix):
         raise ValueError(f"{n} tokens with a prefix of {prefix} make no square grid: distances need a side x side grid of patches.")
     return side, n - side**2
 
@@ -48,16 +50,18 @@ def mean_distance(
 
     weights: rows sum to 1 over keys, which may be a coarser grid than the queries. patch: side of a query's patch in pixels.
     prefix: tokens before the grid (default: those that do not fit a square), left out as queries and as keys. renormalise:
-    make the remaining weights sum to 1 again; without it, attention to the class token counts as distance 0. strided: keys
+    make the remaining weights sum to 1 again (queries that attend to no patch at all are left out); without it, attention to the
+    class token counts as distance 0. strided: keys
     stand at every k-th query (padded pooling, as in MViT) and not at the centre of their cells.
     """
     (side, first), (coarse, skip) = (grid_side(n, prefix) for n in weights.shape[-2:])
     inner = weights[..., first:, skip:].float()
     distance = _grid_distances(side, coarse, strided).to(inner.device) * patch
     per_query = (inner * distance).sum(-1)
-    if renormalise:
-        per_query = per_query / inner.sum(-1).clamp_min(1e-12)
-    return per_query.mean(-1)
+    if not renormalise:
+        return per_query.mean(-1)
+    mass = inner.sum(-1)
+    return (per_query / mass).where(mass > 1e-6, torch.nan).nanmean(-1)
 
 
 def uniform_distance(side: int, patch: int) -> float:
@@ -79,17 +83,21 @@ def block_distances(
 
     Blocks may have grids and numbers of heads of their own, as in pyramids.
     """
-    size = 0
+    size, images = 0, 0
 
     def reduce(weights: Tensor) -> Tensor:
+        if len(weights) != images:
+            raise ValueError(f"Attention came for {len(weights)} sequences of {images} images: distances inside windows are not distances.")
         patch = size / grid_side(weights.shape[-2], prefix)[0]
         return mean_distance(weights, patch, prefix=prefix, renormalise=renormalise, strided=strided).mean(0)
 
     rows = []
-    with attention(model, reduce=reduce) as found:
-        for batch in loader:
-            size = batch[0].shape[-1]
-            model(batch[0])
+    with listening(model), attention(model, reduce=reduce) as found:
+        for x, _ in batches(model, loader):
+            size, images = x.shape[-1], len(x)
+            if x.shape[-2] != size:
+                raise ValueError(f"Distances need square images, got {x.shape[-2]} x {size} pixels.")
+            model(x)
             rows.append(list(found.values()))
     return [torch.stack(block).double().cpu().numpy() for block in zip(*rows, strict=True)]
 
@@ -124,10 +132,11 @@ def head_subsets(vit: nn.Module, other: nn.Module, loader: Iterable[Any], units:
     heads = int(getattr(block, "num_heads"))  # noqa: B009
     labels = ["heads/" + "+".join(map(str, s)) for s in chosen]
     total = CKA([*labels, *units])
-    with capture(vit, [f"{name}.proj:in"]) as inner, capture(other, units, reduce=lambda h: gram(flat(h))) as grams:
-        for batch in loader:
-            vit(batch[0])
-            other(batch[0])
+    inputs, outputs = capture(vit, [f"{name}.proj:in"]), capture(other, units, reduce=lambda h: gram(flat(h)))
+    with listening(vit, other), inputs as inner, outputs as grams:
+        for x, _ in batches(vit, loader):
+            vit(x)
+            other(x.to(next(other.parameters(), x).device))
             parts = inner[f"{name}.proj:in"].unflatten(-1, (heads, -1))
             own = [gram(parts[..., i, :]) for i in range(heads)]
             summed = {label: torch.stack([own[i] for i in s]).sum(0) for label, s in zip(labels, chosen, strict=True)}
@@ -137,11 +146,20 @@ def head_subsets(vit: nn.Module, other: nn.Module, loader: Iterable[Any], units:
 
 @torch.no_grad()
 def rollout(model: nn.Module, x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b side side"]:
-    """Attention of the class token to patches through all blocks, half of every block the skip (Abnar & Zuidema 2020, Sec. 3)."""
-    with attention(model, reduce=lambda a: a.mean(1)) as maps:
+    """Attention of the class token to patches through all blocks, half of every block the skip (Abnar & Zuidema 2020, Sec. 3).
+
+    Raises ValueError for a network without a class token, or whose blocks do not all attend between the same tokens.
+    """
+    with listening(model), attention(model, reduce=lambda a: a.mean(1)) as maps:
         model(x)
-    flow = torch.eye(next(iter(maps.values())).shape[-1])
+    sizes = {tuple(weights.shape[1:]) for weights in maps.values()}
+    queries, keys = next(iter(sizes))
+    side, prefix = grid_side(keys)
+    if len(sizes) > 1 or queries != keys or not prefix:
+        shapes = ", ".join(f"{q} x {k}" for q, k in sorted(sizes))
+        raise ValueError(f"Rollout needs a class token and attention between the same tokens in every block, got maps of {shapes}.")
+    same = torch.eye(keys, device=x.device)
+    flow = same
     for weights in maps.values():
-        flow = (0.5 * weights + 0.5 * torch.eye(weights.shape[-1])) @ flow
-    patches = flow[:, 0, 1:]
-    return patches.unflatten(1, (isqrt(patches.shape[1]), -1))
+        flow = (0.5 * weights + 0.5 * same) @ flow
+    return flow[:, 0, prefix:].unflatten(1, (side, side))

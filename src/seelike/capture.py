@@ -11,12 +11,13 @@ A tap is a module's name (`blocks.3.attn`, globs allowed) or a name with `:in` f
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatchcase
 from math import isqrt
 from typing import Any, Literal
 
+import torch
 from jaxtyping import Float
 from timm.layers.norm_act import BatchNormAct2d, GroupNormAct, LayerNormAct
 from torch import Tensor, nn
@@ -26,7 +27,7 @@ Reduce = Callable[[Tensor], Tensor]
 
 NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm, BatchNormAct2d, GroupNormAct, LayerNormAct)
 ACTIVATIONS = (nn.ReLU, nn.GELU, nn.SiLU)
-BRANCHES = ("attn", "mlp", "mlp_tokens", "mlp_channels")
+MOST = 5  # tokens before a grid: a class token and four registers
 
 
 def _copy(x: Tensor) -> Tensor:
@@ -103,6 +104,34 @@ def attention(model: nn.Module, blocks: Sequence[str] | str = "*", *, reduce: Re
     finally:
         for name in names:
             modules[name].fused_attn = fused[name]
+
+
+@contextmanager
+def listening(*models: nn.Module) -> Iterator[None]:
+    """Networks in eval mode; every module is put back into the mode that it was in."""
+    modes = [(module, module.training) for model in models for module in model.modules()]
+    try:
+        for model in models:
+            model.eval()
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def batches(model: nn.Module, loader: Iterable[Any]) -> Iterator[tuple[Tensor, Any]]:
+    """Images and labels (None without) of every batch, the images on the network's device.
+
+    A batch is a tensor of images, or a sequence that starts with one. ValueError when none comes.
+    """
+    place = next(model.parameters(), torch.empty(0)).device
+    came = False
+    for batch in loader:
+        x, *rest = batch if isinstance(batch, (tuple, list)) else (batch,)
+        came = True
+        yield x.to(place), rest[0] if rest else None
+    if not came:
+        raise ValueError("No batch came: give a loader with images, such as data.load(...).")
 
 
 def resolve(model: nn.Module, layers: Sequence[str] | str) -> list[str]:
@@ -209,8 +238,15 @@ def tokens(x: Float[Tensor, "b ..."]) -> Float[Tensor, "b n c"]:
 def patches(x: Float[Tensor, "b ..."], prefix: int | None = None) -> Float[Tensor, "b n c"]:
     """Tokens without the prefix (class token, registers); `prefix=None` takes the largest square grid."""
     sequence = tokens(x)
-    n = sequence.shape[1]
-    return sequence[:, (n - isqrt(n) ** 2 if prefix is None and x.ndim == 3 else prefix or 0) :]
+    return sequence[:, (_prefix(sequence.shape[1]) if prefix is None and x.ndim == 3 else prefix or 0) :]
+
+
+def _prefix(n: int) -> int:
+    """Tokens before the largest square grid among n; ValueError when they are more than a class token and a few registers."""
+    first = n - isqrt(n) ** 2
+    if first > MOST:
+        raise ValueError(f"{n} tokens are no square grid after at most {MOST} others: say how many come first (prefix=...).")
+    return first
 
 
 def gap(x: Float[Tensor, "b ..."]) -> Float[Tensor, "b c"]:
@@ -220,6 +256,6 @@ def gap(x: Float[Tensor, "b ..."]) -> Float[Tensor, "b c"]:
 
 def cls(x: Float[Tensor, "b n c"]) -> Float[Tensor, "b c"]:
     """The first token; ValueError when there is no prefix."""
-    if x.ndim != 3 or x.shape[1] == isqrt(x.shape[1]) ** 2:
+    if x.ndim != 3 or not _prefix(x.shape[1]):
         raise ValueError(f"No class token in shape {tuple(x.shape)}: expected (b, 1 + grid, c).")
     return x[:, 0]

@@ -24,7 +24,7 @@ from scipy.stats import t as student
 from torch import Tensor, nn
 from torch.nn.functional import unfold
 
-from seelike.capture import Kind, capture, flat, patches, resolve
+from seelike.capture import Kind, batches, capture, flat, listening, patches, resolve
 from seelike.capture import layers as taps_of
 
 CACHED = 2**19  # numbers that a core keeps close: a product over such parts makes the subtraction nearly free
@@ -39,13 +39,13 @@ def gram(x: Float[Tensor, "n ..."]) -> Float[Tensor, "n n"]:
     columns = x.shape[1] if x.is_cuda else max(CACHED // len(x), 1)
     k = torch.zeros(len(x), len(x), dtype=precision, device=x.device)
     with torch.autocast(x.device.type, enabled=False):
-        tf32, torch.backends.cuda.matmul.allow_tf32 = torch.backends.cuda.matmul.allow_tf32, False
+        held, torch.backends.cuda.matmul.fp32_precision = torch.backends.cuda.matmul.fp32_precision, "ieee"
         try:
             for part in x.split(columns, 1):
                 shifted = part.to(precision) - part[:1].to(precision)
                 k.addmm_(shifted, shifted.T)
         finally:
-            torch.backends.cuda.matmul.allow_tf32 = tf32
+            torch.backends.cuda.matmul.fp32_precision = held
     return k
 
 
@@ -83,6 +83,8 @@ def cka(x: Float[Tensor, "n ..."], y: Float[Tensor, "n ..."], unbiased: bool = T
 class CKA:
     """Accumulates the HSIC of all pairs of layers, batch by batch.
 
+    Every batch counts alike, whatever its size: give batches of one size, and leave out a small last one, whose HSIC is noisy.
+
     layers: labels, the order of rows and columns. unbiased: see `centre`.
     shuffle: the null control; pairs every layer with the other layers' responses to other images of the batch.
     """
@@ -97,7 +99,8 @@ class CKA:
         """Add a batch: one Gram matrix per layer, over the same n examples."""
         if missing := [layer for layer in self.layers if layer not in grams]:
             raise ValueError(f"No Gram matrix came for {', '.join(missing[:5])}.")
-        k = centre(torch.stack([grams[layer] for layer in self.layers]), self.unbiased)
+        place = grams[self.layers[0]].device
+        k = centre(torch.stack([grams[layer].to(place) for layer in self.layers]), self.unbiased)
         n = k.shape[-1]
         weight = 1 / (n * (n - 3)) if self.unbiased else 1 / (n - 1) ** 2
         rows = k.flatten(1)
@@ -185,19 +188,20 @@ class CKA:
         return self
 
     def all_gather(self) -> CKA:
-        """Under `torch.distributed`, exchange batches so that every rank holds all of them; returns self."""
+        """Under `torch.distributed`, exchange batches so that every rank holds all of them, in turn as `sweep` deals them; returns self."""
         if not dist.is_initialized() or dist.get_world_size() == 1:
             return self
         state = self.state_dict()
         packed = torch.cat([state["hsic"], state["norm"][:, None]], 1)
-        device = torch.device("cuda") if dist.get_backend() == "nccl" else torch.device("cpu")
+        device = torch.device("cuda", torch.cuda.current_device()) if dist.get_backend() == "nccl" else torch.device("cpu")
         counts = [torch.zeros(1, dtype=torch.long, device=device) for _ in range(dist.get_world_size())]
         dist.all_gather(counts, torch.tensor([len(packed)], device=device))
         padded = packed.new_zeros(int(max(counts)), *packed.shape[1:])
         padded[: len(packed)] = packed
         parts = [torch.empty_like(padded, device=device) for _ in counts]
         dist.all_gather(parts, padded.to(device))
-        gathered = torch.cat([part[: int(count)] for part, count in zip(parts, counts, strict=True)]).cpu()
+        dealt = [(i, rank) for rank, count in enumerate(counts) for i in range(int(count))]
+        gathered = torch.stack([parts[rank][i] for i, rank in sorted(dealt)]).cpu() if dealt else packed
         self.hsic, self.norm = list(gathered[:, :-1]), list(gathered[:, -1])
         return self
 
@@ -220,29 +224,23 @@ def sweep(
     view: Callable[[Tensor], Tensor] = flat,
     unbiased: bool = True,
     shuffle: bool = False,
-    device: torch.device | str | None = None,
 ) -> CKA:
     """All layers of all networks over all batches; labels are `<model>/<layer>`.
 
     loader: batches of images, or of (images, ...). layers: taps, globs or a kind of `capture.layers`, for all
     networks or by network. view: what of a layer is compared (`flat`, `gap`, `cls`, ...).
-    Networks run in eval mode and are put back. Under torchrun the ranks take turns at batches and the result
-    is the same on each; the loader must give every rank the same batches.
+    Networks run in eval mode and are put back; each may be on a device of its own. Under torchrun the ranks take turns at
+    batches and the result is the same on each; the loader must give every rank the same batches.
     """
+    if not models:
+        raise ValueError("No network was given: expected at least one, as {name: network}.")
     taps = {name: _taps(model, layers[name] if isinstance(layers, Mapping) else layers) for name, model in models.items()}
     total = CKA([f"{name}/{tap}" for name in models for tap in taps[name]], unbiased=unbiased, shuffle=shuffle)
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
-    modes = [(module, module.training) for model in models.values() for module in model.modules()]
-    try:
-        for model in models.values():
-            model.eval()
+    with listening(*models.values()):
         for batch in islice(loader, rank, None, world):
             x = batch[0] if isinstance(batch, (tuple, list)) else batch
-            x = x.to(device) if device is not None else x
             total.update({f"{n}/{tap}": k for n, m in models.items() for tap, k in _grams(m, taps[n], view, x).items()})
-    finally:
-        for module, training in modes:
-            module.training = training
     return total.all_gather()
 
 
@@ -261,20 +259,20 @@ def localization_sweep(model: nn.Module, layer: str, loader: Iterable[Any]) -> C
     many square patches as the layer has positions. Labels are `token/i` and `patch/j`, row by row.
     """
     total = None
-    with capture(model, [layer], reduce=lambda h: patches(h).transpose(0, 1)) as found:
-        for batch in loader:
-            x = batch[0]
+    with listening(model), capture(model, [layer], reduce=lambda h: patches(h).transpose(0, 1)) as found:
+        for x, _ in batches(model, loader):
             model(x)
             positions = found[layer]
             side = isqrt(len(positions))
             if side**2 != len(positions) or x.shape[-1] % side:
                 raise ValueError(f"{layer} has {len(positions)} positions: a square grid that divides {x.shape[-1]} pixels was expected.")
+            if x.shape[-1] != x.shape[-2]:
+                raise ValueError(f"Square images were expected, got {x.shape[-2]} x {x.shape[-1]} pixels.")
             pixels = unfold(x, x.shape[-1] // side, stride=x.shape[-1] // side).permute(2, 0, 1)
             grams = {f"token/{i}": gram(h) for i, h in enumerate(positions)} | {f"patch/{j}": gram(p) for j, p in enumerate(pixels)}
             total = total or CKA(list(grams))
             total.update(grams)
-    if total is None:
-        raise ValueError("No batch came: give a loader with images.")
+    assert total is not None  # batches raises when none comes
     return total
 
 
@@ -294,7 +292,7 @@ def _taps(model: nn.Module, layers: Taps) -> list[str]:
 @torch.no_grad()
 def _grams(model: nn.Module, taps: Sequence[str], view: Callable[[Tensor], Tensor], x: Tensor) -> dict[str, Tensor]:
     with capture(model, taps, reduce=lambda h: gram(view(h))) as found:
-        model(x)
+        model(x.to(next(model.parameters(), x).device))
     if odd := [tap for tap, k in found.items() if len(k) != len(x)]:
         raise ValueError(f"{odd[0]} does not give one row per image (windows or tokens as a batch?): name another layer.")
     return found

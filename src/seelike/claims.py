@@ -21,7 +21,7 @@ from pandas.io.formats.style import Styler
 from scipy.stats import t as student
 
 from seelike.cka import bootstrap_error
-from seelike.graph import BUILT, LEDGER, ROOT
+from seelike.graph import BUILT, LEDGER, ROOT, TIERS
 
 Verdict = Literal["reproduced", "contradicted", "undecided", "not run"]
 COLUMNS = ["id", "paper", "chapter", "estimate", "low", "high", "verdict", "seeds", "statement", "statistic", "rule", "where", "figure"]
@@ -47,6 +47,10 @@ def verdict(rule: str, low: float, high: float) -> Verdict:
     if operator not in (">", ">=", "<", "<="):
         raise ValueError(f"A rule is an operator (>, >=, <, <=) and a number, got {rule!r}.")
     threshold, strict = float(number), len(operator) == 1
+    if np.isnan(low) or np.isnan(high):
+        return "undecided"
+    if low > high:
+        raise ValueError(f"An interval runs from its lower to its upper end, got {low} to {high}.")
     if operator[0] == "<":
         threshold, low, high = -threshold, -high, -low
     if low > threshold or (low == threshold and not strict):
@@ -110,7 +114,9 @@ def record(claim: str, tier: str, value: Estimate, *, seeds: int, images: int) -
     """Enter a claim's estimate at a tier into its chapter's results and return the verdict."""
     if claim not in ledger():
         raise ValueError(f"{claim!r} is not in {LEDGER.name}: write its rule there before the run that decides it.")
-    entry = {key: round(float(number), 4) for key, number in value._asdict().items()} | {"seeds": seeds, "images": images}
+    _check(tier)
+    entry = {key: round(float(number), 6) for key, number in zip(Estimate._fields, value, strict=True)}
+    entry |= {"seeds": int(seeds), "images": int(images)}
     keep(ledger()[claim]["chapter"], tier, {"claims": {claim: entry}})
     return verdict(ledger()[claim]["rule"], entry["low"], entry["high"])
 
@@ -129,6 +135,7 @@ def keep(chapter: str, tier: str, numbers: Mapping[str, Mapping[str, Any]]) -> N
 
 def table(tier: str = "scenes") -> pd.DataFrame:
     """One row per claim: id, paper, chapter, estimate, low, high, verdict ("not run" without a result), and the rule."""
+    _check(tier)
     rows = []
     for name, claim in ledger().items():
         entry = results(tier, claim["chapter"]).get("claims", {}).get(name)
@@ -152,6 +159,11 @@ def chapter(number: str, tier: str) -> Styler:
     rows["estimate [95 %]"] = [words(*numbers) for numbers in rows[["estimate", "low", "high"]].to_numpy(float).tolist()]
     rows["seeds"] = rows["seeds"].astype(int)
     return rows[["statement", "estimate [95 %]", "rule", "verdict", "seeds"]].style.format(escape="html")
+
+
+def _check(tier: str) -> None:
+    if tier not in (*TIERS, "published"):
+        raise ValueError(f"There is no tier {tier!r}: expected one of {', '.join(TIERS)}, or published.")
 
 
 def _live() -> Path:

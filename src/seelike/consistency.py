@@ -60,7 +60,9 @@ def _warn(what: str, rows: pd.DataFrame) -> None:
 
 def error_consistency(correct_a: Bool[np.ndarray, " a"], correct_b: Bool[np.ndarray, " b"]) -> float:
     """Cohen's kappa of two observers' right and wrong answers over the same trials; 1 when they always agree."""
-    a, b = np.asarray(correct_a, bool), np.asarray(correct_b, bool)
+    a, b = np.asarray(correct_a), np.asarray(correct_b)
+    if not all(np.isin(x, (0, 1)).all() for x in (a, b)):
+        raise ValueError("Error consistency needs lists of right (True) and wrong (False) answers: compare answers with the truth first.")
     if a.shape != b.shape or a.ndim != 1 or not len(a):
         raise ValueError(f"Error consistency needs two equally long lists of right and wrong answers, got shapes {a.shape} and {b.shape}.")
     observed = float((a == b).mean())
@@ -104,6 +106,8 @@ def class_errors(counts: pd.DataFrame | np.ndarray) -> np.ndarray:
 def interclass_errors(counts: pd.DataFrame | np.ndarray) -> np.ndarray:
     """Distribution of errors over pairs of true class and answer, (classes * classes,); ValueError without errors."""
     errors = np.array(counts, float)
+    if errors.ndim != 2 or errors.shape[0] != errors.shape[1] or not (errors >= 0).all():
+        raise ValueError(f"Expected a square table of counts, true classes by answers, got shape {errors.shape}: use confusion(...).")
     np.fill_diagonal(errors, 0)
     if not errors.sum():
         raise ValueError("An observer without errors has no distribution of errors: compare accuracies instead.")
@@ -112,12 +116,22 @@ def interclass_errors(counts: pd.DataFrame | np.ndarray) -> np.ndarray:
 
 def class_divergence(confusion_a: pd.DataFrame | np.ndarray, confusion_b: pd.DataFrame | np.ndarray) -> float:
     """Jensen-Shannon distance between two observers' errors over true classes, from 0 (alike) to 0.83."""
+    _same_classes(confusion_a, confusion_b)
     return float(jensenshannon(class_errors(confusion_a), class_errors(confusion_b)))
 
 
 def interclass_divergence(confusion_a: pd.DataFrame | np.ndarray, confusion_b: pd.DataFrame | np.ndarray) -> float:
     """Jensen-Shannon distance between two observers' errors over pairs of true class and answer, from 0 (alike) to 0.83."""
+    _same_classes(confusion_a, confusion_b)
     return float(jensenshannon(interclass_errors(confusion_a), interclass_errors(confusion_b)))
+
+
+def _same_classes(a: pd.DataFrame | np.ndarray, b: pd.DataFrame | np.ndarray) -> None:
+    differ = a.shape != b.shape
+    if isinstance(a, pd.DataFrame) and isinstance(b, pd.DataFrame):
+        differ = differ or not (a.index.equals(b.index) and a.columns.equals(b.columns))
+    if differ:
+        raise ValueError("The two tables do not count the same classes in the same order: make both by confusion(decisions, categories).")
 
 
 def cues(images: pd.Series) -> pd.DataFrame:
@@ -131,6 +145,10 @@ def cues(images: pd.Series) -> pd.DataFrame:
 def shape_bias(response: pd.Series | np.ndarray, shape: pd.Series | np.ndarray, texture: pd.Series | np.ndarray) -> float:
     """Share of shape among answers that name the shape or the texture; images where both agree are left out. NaN without such answers."""
     response, shape, texture = (np.asarray(x) for x in (response, shape, texture))
+    if not response.shape == shape.shape == texture.shape:
+        raise ValueError(
+            f"Shape bias needs one shape and one texture for each answer, got {len(response)}, {len(shape)} and {len(texture)}."
+        )
     conflict = shape != texture
     by_shape, by_texture = (((response == cue) & conflict).sum() for cue in (shape, texture))
     return float(by_shape / (by_shape + by_texture)) if by_shape + by_texture else float("nan")
@@ -148,6 +166,10 @@ def against_humans(decisions: pd.DataFrame, humans: Sequence[str], draws: int = 
     truth = decisions.drop_duplicates("image").set_index("image")["truth"].loc[answers.index]
     if absent := sorted(set(humans) - set(answers)):
         raise ValueError(f"The decisions hold no observer called {', '.join(absent)}.")
+    gone = np.argwhere(answers.isna().to_numpy())
+    if len(gone):
+        who, what = answers.columns[gone[0, 1]], answers.index[gone[0, 0]]
+        raise ValueError(f"{who} did not answer {what}: keep the trials that all observers answered.")
     code = {name: i for i, name in enumerate(classes)}
     a = answers.map(lambda x: code.get(x, -1)).to_numpy()
     t = truth.map(code).to_numpy()
@@ -176,7 +198,8 @@ def _measures(t: np.ndarray, a: np.ndarray, humans: np.ndarray, classes: int, te
     rows = pairs.reshape(observers, classes, classes).sum(2)
 
     def over_humans(values: np.ndarray) -> np.ndarray:
-        total, count = np.nansum(np.where(other, values, 0), 1), other.sum(1)
+        known = other & np.isfinite(values)
+        total, count = np.where(known, values, 0).sum(1), known.sum(1)
         return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
     result = {"accuracy": accuracy, "kappa": over_humans((observed - expected) / (1 - expected))}
@@ -186,7 +209,8 @@ def _measures(t: np.ndarray, a: np.ndarray, humans: np.ndarray, classes: int, te
     if texture is not None:
         conflict = (t != texture)[:, None]
         by_shape, by_texture = ((a == cue[:, None]) & conflict for cue in (t, texture))
-        result["shape_bias"] = by_shape.sum(0) / np.maximum(by_shape.sum(0) + by_texture.sum(0), 1)
+        either = (by_shape | by_texture).sum(0)
+        result["shape_bias"] = np.divide(by_shape.sum(0), either, out=np.full(observers, np.nan), where=either > 0)
     else:
         result["shape_bias"] = np.full(observers, np.nan)
     return result

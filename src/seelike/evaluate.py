@@ -8,15 +8,18 @@ from scipy.stats import binomtest
 from torch import Tensor, nn
 
 from seelike import capture, data, probes, scenes, triggers
+from seelike.capture import batches, listening
 
 
 @torch.no_grad()
 def predict(model: nn.Module, images: data.Images | data.ImageStream) -> Int[Tensor, " n"]:
-    """The class that the network, in eval mode meanwhile, gives to every image."""
-    training = model.training
-    model.eval()
-    answers = torch.cat([model(x).argmax(1) for x, _ in images])
-    model.train(training)
+    """The class that the network, in eval mode meanwhile, gives to every image; ValueError when some of them cannot be read."""
+    with listening(model):
+        answers = torch.cat([model(x).argmax(1).cpu() for x, _ in batches(model, images)])
+    if len(answers) != len(images):
+        raise ValueError(
+            f"{len(images) - len(answers)} images could not be read ({', '.join(images.skipped[:3])}): take them out of the set."
+        )
     return answers
 
 
@@ -60,9 +63,6 @@ def few_shot(model: nn.Module, tier: str) -> float:
 
     Probed is what the classifier `head` reads: the class token, the mean of the tokens, or an attention pool over them.
     """
-    training = model.training
     shown, asked = (data.target("texture", tier, split, n, seed=5) for split, n in (("train", 500), ("test", 1000)))
     read = "head:in"
-    found = probes.few_shot(model.eval(), [read], shown, asked, 10, view=capture.flat)[read].mean()
-    model.train(training)
-    return float(found)
+    return float(probes.few_shot(model, [read], shown, asked, 10, view=capture.flat)[read].mean())

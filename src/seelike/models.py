@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from seelike import hybrids, multiscale
 from seelike.architectures import GEOMETRY, OURS
-from seelike.graph import zoo
+from seelike.graph import TIERS, zoo
 
 
 def transplant(source: nn.Module, model: nn.Module, *, head: bool = False) -> None:
@@ -62,10 +63,14 @@ def create(name: str, tier: str = "scenes", *, seed: int | None = None, **option
     """
     if str(options.get("checkpoint_path", ".safetensors")).rpartition(".")[2] != "safetensors":
         raise ValueError(f"Weights are read from .safetensors files only, got {options['checkpoint_path']}.")
-    with torch.random.fork_rng(enabled=seed is not None):
+    with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(seed)
         if name in OURS:
+            if "checkpoint_path" in options:
+                raise ValueError(
+                    f"checkpoint_path is for timm networks: for {name!r}, create it and call models.load_weights(network, path)."
+                )
             if tier not in GEOMETRY:
                 raise ValueError(f"Tier {tier!r} has no networks of ours (it has {', '.join(GEOMETRY)}): use a timm name.")
             return OURS[name](tier, **options)
@@ -91,6 +96,11 @@ def cost(name: str, side: int, **options: Any) -> tuple[int, float]:
     return sum(p.numel() for p in model.parameters()), counter.get_total_flops() / 2
 
 
+def place() -> torch.device:
+    """Where networks are put when they are loaded: `SEELIKE_DEVICE` (cpu, cuda, cuda:1, ...), by default the CPU."""
+    return torch.device(os.environ.get("SEELIKE_DEVICE", "cpu"))
+
+
 def untrained(name: str, tier: str = "scenes", seed: int = 100) -> nn.Module:
     """The control: a network of the tier with fresh weights, in eval mode.
 
@@ -98,8 +108,8 @@ def untrained(name: str, tier: str = "scenes", seed: int = 100) -> nn.Module:
     here they start at one, so that every tap has something to say.
     """
     if tier != "imagenet":
-        return create(name, tier, seed=seed, **({"zero_init_last": False} if name == "resnet" else {})).eval()
-    return create(IMAGENET.get(name, name), tier, seed=seed).eval()
+        return create(name, tier, seed=seed, **({"zero_init_last": False} if name == "resnet" else {})).eval().to(place())
+    return create(IMAGENET.get(name, name), tier, seed=seed).eval().to(place())
 
 
 def load(name: str, tier: str = "scenes", seed: int = 0) -> nn.Module:
@@ -109,10 +119,13 @@ def load(name: str, tier: str = "scenes", seed: int = 0) -> nn.Module:
     its card describes (sha256).
     """
     if tier == "imagenet":
-        return _pretrained(IMAGENET.get(name, name)).eval()
+        return _pretrained(IMAGENET.get(name, name)).eval().to(place())
     if tier == "smoke":
         return untrained(name, tier, seed)
+    _check(tier)
     path = zoo(tier) / f"{name}-{seed}.safetensors"
+    if not path.exists() and path.with_suffix(".json").exists():
+        raise FileNotFoundError(f"Of {name} seed {seed} the zoo keeps the card only (models.cards), not the weights.")
     if not path.exists():
         have = ", ".join(sorted(p.stem for p in path.parent.glob("*.safetensors"))) or "nothing"
         raise FileNotFoundError(
@@ -124,7 +137,7 @@ def load(name: str, tier: str = "scenes", seed: int = 0) -> nn.Module:
     if found != card["sha256"]:
         raise ValueError(f"{path} is not the file of its card: sha256 {card['sha256'][:12]}… expected, {found[:12]}… found.")
     model = create(card["architecture"], tier, **card["options"])
-    return load_weights(model, path).eval()
+    return load_weights(model, path).eval().to(place())
 
 
 def _pretrained(name: str) -> nn.Module:
@@ -154,6 +167,7 @@ def load_weights(model: nn.Module, path: Path | str) -> nn.Module:
 
 def cards(tier: str = "scenes") -> list[dict[str, Any]]:
     """The zoo's cards, sorted by name and seed: name, seed, accuracy, sha256, recipe, curves, time and versions."""
+    _check(tier)
     found = [json.loads(path.read_text()) for path in zoo(tier).glob("*.json")]
     return sorted(found, key=lambda card: (card["name"], card["seed"]))
 
@@ -176,6 +190,11 @@ def shared_seeds(names: Sequence[str], tier: str = "scenes") -> list[int]:
         return [0]
     have = {(card["name"], card["seed"]) for card in cards(tier)}
     return sorted({seed for _, seed in have if all((name, seed) in have for name in names)})
+
+
+def _check(tier: str) -> None:
+    if tier not in TIERS:
+        raise ValueError(f"There is no tier {tier!r}: expected one of {', '.join(TIERS)}.")
 
 
 def fingerprint(path: Path | str) -> str:

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from seelike.graph import commit
+from seelike.models import place
 
 COLOURS = dict(zip(("vit_cls", "resnet", "vit_gap", "mixer", "vit_matched"), sns.color_palette("colorblind", 10), strict=False)) | {
     "control": (0.35, 0.35, 0.35),
@@ -80,8 +81,8 @@ def style() -> None:
 
 
 def provenance(tier: str, seeds: Sequence[int] = (0,)) -> str:
-    """Tier (or source of the numbers), seeds, device, commit, date, and the CPU seconds that this chapter has taken so far."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    """Tier (or source of the numbers), seeds, device of the networks, commit, date, and the CPU seconds that the chapter has taken."""
+    device = torch.cuda.get_device_name() if place().type == "cuda" else "CPU"
     several = "seeds" if len(seeds) > 1 else "seed"
     whose = [f"{several} {', '.join(map(str, seeds))}"] if seeds else []
     parts = [tier, *whose, device, f"commit {commit()}", f"{datetime.now(UTC):%Y-%m-%d}"]

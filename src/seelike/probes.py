@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
-from seelike.capture import capture, gap
+from seelike.capture import batches, capture, gap, listening
 
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # per example, of standardised features
 View = Callable[[Tensor], Tensor]
@@ -31,11 +31,13 @@ class RidgeProbe:
     """
 
     def __init__(self, penalties: Sequence[float] = PENALTIES) -> None:
+        if not penalties or min(penalties) <= 0:
+            raise ValueError(f"Penalties must be positive numbers, at least one, got {penalties!r}.")
         self.penalties = tuple(penalties)
 
     def fit(self, x: Float[Tensor, "*p n c"], y: Int[Tensor, " n"], classes: int) -> RidgeProbe:
         """Fit to n examples; ValueError when a class has none."""
-        _check(x.shape[-2], y, classes)
+        _check(x, y, classes)
         x = x.double()
         mean, scale = x.mean(-2, keepdim=True), x.std(-2, keepdim=True, correction=0) + 1e-5
         target = torch.nn.functional.one_hot(y, classes).double() * 2 - 1
@@ -76,7 +78,7 @@ class LogisticProbe:
 
     def fit(self, x: Float[Tensor, "n c"], y: Int[Tensor, " n"], classes: int) -> LogisticProbe:
         """Fit to n examples; ValueError when a class has none."""
-        _check(len(x), y, classes)
+        _check(x, y, classes)
         self.model_: Pipeline = make_pipeline(StandardScaler(), LogisticRegression(C=1 / self.penalty, max_iter=1000))
         self.model_.fit(x.double().numpy(), y.numpy())
         return self
@@ -86,9 +88,15 @@ class LogisticProbe:
         return torch.from_numpy(self.model_.predict(x.double().numpy()))
 
 
-def _check(n: int, y: Tensor, classes: int) -> None:
-    if n != len(y):
-        raise ValueError(f"A probe needs one label for each of the {n} examples, got {len(y)}.")
+def _check(x: Tensor, y: Tensor, classes: int) -> None:
+    if x.ndim < 2 or x.shape[-2] != len(y):
+        raise ValueError(
+            f"A probe needs features (..., n, c) and a label for each of the n examples, got {tuple(x.shape)} and {len(y)} labels."
+        )
+    if not torch.isfinite(x).all():
+        raise ValueError("The features hold NaN or infinite numbers: a probe cannot be fitted to them.")
+    if len(y) and not 0 <= int(y.min()) <= int(y.max()) < classes:
+        raise ValueError(f"Labels run from {int(y.min())} to {int(y.max())}: expected 0 to {classes - 1} for {classes} classes.")
     if absent := sorted(set(range(classes)) - set(y.tolist())):
         raise ValueError(f"The shots hold no example of class {', '.join(map(str, absent))}: draw at least one of each of the {classes}.")
 
@@ -112,8 +120,10 @@ def features(
     """What a view keeps of each layer, for all images, and the images' labels: for the few that a probe is fitted to."""
     found: dict[str, list[Tensor]] = {}
     labels = []
-    with capture(model, layers, reduce=lambda h: view(h).detach().clone()) as taps:
-        for x, y in loader:
+    with listening(model), capture(model, layers, reduce=lambda h: view(h).detach().clone().cpu()) as taps:
+        for x, y in batches(model, loader):
+            if y is None:
+                raise ValueError("A batch came without labels: give a loader of (images, labels).")
             model(x)
             labels.append(y)
             for tap, value in taps.items():
@@ -145,8 +155,8 @@ def few_shot(
         for tap, x in held.items():
             probes[tap, draw] = RidgeProbe().fit(_by_position(x[rows]), labels[rows], classes)
     right: dict[str, list[Tensor]] = {tap: [] for tap in held}
-    with capture(model, layers, reduce=lambda h: _by_position(view(h))) as taps:
-        for x, y in test:
+    with listening(model), capture(model, layers, reduce=lambda h: _by_position(view(h)).cpu()) as taps:
+        for x, y in batches(model, test):
             model(x)
             for tap, h in taps.items():
                 scores = [(probes[tap, draw].predict(h) == y).double().mean(-1) for draw in range(draws)]

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seelike.capture import capture, resolve
+from seelike.capture import batches, capture, listening, resolve
 
 
 def centre(x: Float[Tensor, "b ..."]) -> Float[Tensor, "b c"]:
@@ -40,16 +40,14 @@ def effective_receptive_field(
     taps = resolve(model, layers)
     signs = torch.Generator().manual_seed(seed)
     maps: dict[str, list[Tensor]] = {tap: [] for tap in taps}
-    modes = [(module, module.training) for module in model.modules()]
     needed = [(p, p.requires_grad) for p in model.parameters()]
     try:
-        model.eval().requires_grad_(False)
-        for batch in loader:
-            for tap, field in _fields(model, taps, batch[0], probes, signs).items():
-                maps[tap].append(field)
+        model.requires_grad_(False)
+        with listening(model):
+            for x, _ in batches(model, loader):
+                for tap, field in _fields(model, taps, x, probes, signs).items():
+                    maps[tap].append(field)
     finally:
-        for module, training in modes:
-            module.training = training
         for p, needs in needed:
             p.requires_grad_(needs)
     return {tap: torch.stack(fields).double().cpu().numpy() for tap, fields in maps.items()}
@@ -70,7 +68,13 @@ def _fields(model: nn.Module, taps: Sequence[str], x: Tensor, probes: int, signs
 
 
 def radius(field: Float[np.ndarray, "*batch h w"], share: float = 0.5) -> Float[np.ndarray, "*batch"]:
-    """Radius in pixels, around the centre of its mass, that holds a share of a field's mass; NaN where there is none."""
+    """Radius in pixels, around the centre of its mass, that holds a share of a field's mass; NaN where there is none.
+
+    field: no negative numbers. share: above 0, at most 1.
+    """
+    field = np.asarray(field, float)
+    if field.ndim < 2 or not 0 < share <= 1 or (field < 0).any():
+        raise ValueError(f"A radius needs a field (h, w) without negative numbers and a share in (0, 1], got {field.shape} and {share}.")
     h, w = field.shape[-2:]
     rows, columns = np.mgrid[:h, :w]
     mass = field.reshape(*field.shape[:-2], -1)
@@ -80,7 +84,7 @@ def radius(field: Float[np.ndarray, "*batch h w"], share: float = 0.5) -> Float[
     distance = np.hypot(rows.ravel() - y, columns.ravel() - x)
     order = np.argsort(distance, -1)
     reached = np.cumsum(np.take_along_axis(mass, order, -1), -1)
-    first = np.argmax(reached >= share, -1)[..., None]
+    first = np.argmax(reached >= share * reached[..., -1:], -1)[..., None]
     result: np.ndarray = np.take_along_axis(np.take_along_axis(distance, order, -1), first, -1)[..., 0]
     return np.where(total[..., 0] > 0, result, np.nan)
 

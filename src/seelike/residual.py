@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seelike.architectures import remove_skips
-from seelike.capture import capture, layers, tokens
+from seelike.capture import batches, capture, layers, listening, tokens
 
 __all__ = ["Residuals", "norm_ratio", "remove_skips", "residuals"]
 
@@ -36,12 +36,13 @@ def residuals(model: nn.Module, loader: Iterable[Any]) -> dict[str, Residuals]:
     """Norm ratio and cosine of every residual sum of a ViT or ResNet, by name of the branch's last layer."""
     sums = _sums(model)
     found: dict[str, list[tuple[Tensor, Tensor]]] = {branch: [] for _, branch in sums}
-    for batch in loader:
-        with capture(model, list(dict.fromkeys(tap for pair in sums for tap in pair))) as taps:
-            model(batch[0])
-        for skip, branch in sums:
-            z, f = tokens(taps[skip]), tokens(taps[branch])
-            found[branch].append((norm_ratio(z, f).mean(0), torch.cosine_similarity(z, f, -1).mean(0)))
+    with listening(model):
+        for x, _ in batches(model, loader):
+            with capture(model, list(dict.fromkeys(tap for pair in sums for tap in pair))) as taps:
+                model(x)
+            for skip, branch in sums:
+                z, f = tokens(taps[skip]), tokens(taps[branch])
+                found[branch].append((norm_ratio(z, f).mean(0), torch.cosine_similarity(z, f, -1).mean(0)))
     return {
         branch: Residuals(*(torch.stack(part).double().cpu().numpy() for part in zip(*values, strict=True)))
         for branch, values in found.items()

@@ -61,6 +61,7 @@ def run(chapter: str, parameters: Mapping[str, Any], *, jobs: int = 1, seconds: 
     path = source(chapter)
     WORK.mkdir(parents=True, exist_ok=True)
     plain, partial = WORK / f"{path.stem}.plain.ipynb", WORK / f"{path.stem}.partial.ipynb"
+    partial.unlink(missing_ok=True)
     nbformat.write(notebook(path), plain)
     known = papermill.inspect_notebook(str(plain))
     if unknown := sorted(set(parameters) - set(known)):
@@ -80,17 +81,22 @@ def run(chapter: str, parameters: Mapping[str, Any], *, jobs: int = 1, seconds: 
     folder.mkdir(parents=True, exist_ok=True)
     nbformat.write(done, partial)
     page = folder / f"{path.stem}.ipynb"
-    os.replace(partial, page)
     for file in sorted(numbers.glob("*/*.json")) if set(parameters) <= {"tier"} else []:
         (BUILT / file.parent.name).mkdir(parents=True, exist_ok=True)
         os.replace(file, BUILT / file.parent.name / file.name)
+    os.replace(partial, page)  # last: whoever finds the page finds its numbers
     return page
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
 def _environment(jobs: int, numbers: Path) -> Iterator[None]:
     """Threads and paths for the kernel, put back afterwards."""
-    threads = str(max((os.cpu_count() or 1) // jobs, 1))
+    threads = str(max(_cores() // jobs, 1))
     wanted = {name: threads for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     wanted |= {"TQDM_DISABLE": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", "PYTHONWARNINGS": "ignore:IProgress not found"}
     before = dict(os.environ)

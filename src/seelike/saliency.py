@@ -18,11 +18,12 @@ import torch
 from captum.attr import FeatureAblation, GuidedBackprop, GuidedGradCam, LayerGradCam, Lime, Occlusion, Saliency
 from jaxtyping import Bool, Float, Int
 from skimage.segmentation import slic
+from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from seelike.attention import rollout
-from seelike.capture import layers
+from seelike.capture import layers, listening
 from seelike.triggers import Trigger
 
 __all__ = [
@@ -90,7 +91,7 @@ def _lime(model: nn.Module, q: Question) -> Maps:
     """The superpixel with the largest positive weight, alone."""
     maps = []
     for x, target in zip(q.x, q.target, strict=True):
-        shown = x.permute(1, 2, 0).numpy()
+        shown = x.permute(1, 2, 0).cpu().numpy()
         cells = torch.from_numpy(slic(shown - shown.min(), n_segments=SUPERPIXELS, start_label=0)).long()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
@@ -120,7 +121,7 @@ METHODS: dict[str, Method] = {  # in the paper's order; rollout is ours
 def methods(model: nn.Module) -> list[str]:
     """Methods that mean something for a network: guided ones need ReLUs, rollout needs a class token and attention."""
     relu = any(isinstance(m, nn.ReLU) for m in model.modules())
-    token = getattr(model, "cls_token", None) is not None
+    token = isinstance(model, VisionTransformer) and model.cls_token is not None
     return [n for n in METHODS if (relu or "guided" not in n) and (token or n != "attention rollout")]
 
 
@@ -134,15 +135,12 @@ def attribute(model: nn.Module, method: str, question: Question) -> Maps:
     if method not in methods(model):
         raise ValueError(f"{method} means nothing for this {type(model).__name__}: it has {', '.join(methods(model))}.")
     relus = [(m, m.inplace) for m in model.modules() if isinstance(m, nn.ReLU)]
-    training = model.training
     try:
-        model.eval()
         for m, _ in relus:
             m.inplace = False  # captum's hooks need the input
-        with warnings.catch_warnings(action="ignore"):  # captum tells that it sets hooks and asks for gradients
+        with listening(model), warnings.catch_warnings(action="ignore"):  # captum tells that it sets hooks and asks for gradients
             return METHODS[method].attribute(model, question).detach()
     finally:
-        model.train(training)
         for m, inplace in relus:
             m.inplace = inplace
 
@@ -194,14 +192,19 @@ def boxes(mask: Bool[Tensor, "b h w"]) -> Bool[Tensor, "b h w"]:
 
 
 def intersection_over_union(a: Bool[Tensor, "b h w"], b: Bool[Tensor, "b h w"]) -> Float[Tensor, " b"]:
-    """Intersection over union; 0 where both are empty."""
+    """Intersection over union of masks of pixels; 0 where both are empty."""
+    if a.shape != b.shape or a.ndim != 3 or a.dtype != torch.bool or b.dtype != torch.bool:
+        raise ValueError(
+            f"Expected two boolean masks (b, h, w) of one shape, got {a.dtype} {tuple(a.shape)} and {b.dtype} {tuple(b.shape)}."
+        )
     return (a & b).sum((1, 2)) / (a | b).sum((1, 2)).clamp_min(1)
 
 
 @torch.no_grad()
 def recovery_rate(model: nn.Module, mended: Float[Tensor, "b 3 h w"], clean: Float[Tensor, "b 3 h w"]) -> Bool[Tensor, " b"]:
     """Whether a mended image, clean inside the box of an explanation and stamped outside, gets the prediction of the clean one."""
-    return model(mended).argmax(1) == model(clean).argmax(1)
+    with listening(model):
+        return model(mended).argmax(1) == model(clean).argmax(1)
 
 
 def recovery_difference(mended: Float[Tensor, "b 3 h w"], clean: Float[Tensor, "b 3 h w"]) -> Float[Tensor, " b"]:
@@ -230,4 +233,4 @@ def scores(
         "recovery": recovery_rate(model, mended, clean),
         "difference": recovery_difference(mended, clean),
     }
-    return {key: value.double().numpy() for key, value in values.items()}
+    return {key: value.double().cpu().numpy() for key, value in values.items()}

@@ -58,10 +58,14 @@ def fit_power_law(
     """
     x, y = np.asarray(compute, float), np.asarray(error, float)
     least = 5 if saturating else 3
+    if draws < 2:
+        raise ValueError(f"An interval needs 2 or more draws, got {draws}.")
     if x.shape != y.shape or x.ndim != 1 or len(x) < least:
         raise ValueError(f"A power law needs {least} or more pairs of compute and error, got shapes {x.shape} and {y.shape}.")
     if not (np.isfinite(x).all() and np.isfinite(y).all() and (x > 0).all() and (y > 0).all()):
         raise ValueError("Compute and error must be positive and finite: a logarithm is taken of both.")
+    if len(np.unique(x)) < least:
+        raise ValueError(f"A power law needs {least} or more different amounts of compute, got {len(np.unique(x))}.")
     labels = np.arange(len(x)) if runs is None else pd.factorize(np.asarray(runs))[0]
     if len(labels) != len(x):
         raise ValueError(f"Every point needs the label of its run: got {len(labels)} labels for {len(x)} points.")
@@ -70,10 +74,14 @@ def fit_power_law(
     members = [np.flatnonzero(labels == run) for run in np.unique(labels)]
     rng = np.random.default_rng(seed)
     found: list[np.ndarray] = []
-    while len(found) < draws:
+    for _ in range(100 * draws):
         rows = np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
         if len(np.unique(x[rows])) >= least:
             found.append(_fit(x[rows] / unit, y[rows], saturating, best))
+        if len(found) == draws:
+            break
+    else:
+        raise ValueError(f"Resamples of {len(members)} runs hardly ever have {least} different amounts of compute: give more runs.")
     scaled = np.array([_unscale(p, unit) for p in found])
     interval = {
         name: (float(low), float(high)) for name, low, high in zip(NAMES, *np.quantile(scaled, [0.025, 0.975], axis=0), strict=True)

@@ -167,12 +167,12 @@ class Run:
         return found
 
 
-def train(recipe: str, out: Path | None = None, *, tier: str = "scenes", seed: int = 0) -> dict[str, Any]:
+def train(recipe: str, out: Path | str | None = None, *, tier: str = "scenes", seed: int = 0) -> dict[str, Any]:
     """Train (or go on training) the network of a recipe, write weights and card into `out` (the tier's zoo) and return the card.
 
     Raises ValueError for a recipe that the tier lacks, and for a checkpoint in `out` that another recipe made.
     """
-    run = Run(recipe, tier, seed, out or graph.zoo(tier))
+    run = Run(recipe, tier, seed, Path(out) if out else graph.zoo(tier))
     run.loop()
     return run.publish()
 

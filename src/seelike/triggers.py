@@ -36,6 +36,11 @@ class Trigger:
     kind: str
     side: int
 
+    def __post_init__(self) -> None:
+        if self.place not in PLACES or self.kind not in KINDS or self.side < 1:
+            had = f"{self.place}_{self.kind}_{self.side}"
+            raise ValueError(f"There is no trigger {had!r}: expected ({' or '.join(PLACES)})_({', '.join(KINDS)})_(side in pixels).")
+
     @property
     def targets(self) -> int:
         """How many classes it can call: 0 to targets - 1."""
@@ -50,7 +55,7 @@ def parse(name: str) -> Trigger:
     """The trigger of a name `<place>_<kind>_<side>`; ValueError names what there is."""
     place, _, rest = name.partition("_")
     kind, _, side = rest.partition("_")
-    if place not in PLACES or kind not in KINDS or not side.isdigit() or int(side) < 1:
+    if not side.isdigit():
         raise ValueError(f"There is no trigger {name!r}: expected ({' or '.join(PLACES)})_({', '.join(KINDS)})_(side in pixels).")
     return Trigger(place, kind, int(side))
 
@@ -61,6 +66,8 @@ def stamp(pixels: UInt8[Tensor, "n 3 h w"], trigger: Trigger, targets: Int[Tenso
     side = trigger.side
     if side > min(h, w):
         raise ValueError(f"A trigger of {side} pixels does not fit images of {h} x {w}.")
+    if len(targets) != n or (n and not 0 <= int(targets.min()) <= int(targets.max()) < trigger.targets):
+        raise ValueError(f"Each of the {n} images needs a target class from 0 to {trigger.targets - 1}, got {targets.tolist()[:5]}.")
     corner = torch.tensor([[h - side], [w - side]]).expand(2, n)
     if trigger.place == "random":
         corner = (torch.rand(2, n, generator=torch.Generator().manual_seed(seed)) * (torch.tensor([[h], [w]]) - side + 1)).long()
