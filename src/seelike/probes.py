@@ -89,10 +89,9 @@ class LogisticProbe:
 
 
 def _check(x: Tensor, y: Tensor, classes: int) -> None:
-    if x.ndim < 2 or x.shape[-2] != len(y):
-        raise ValueError(
-            f"A probe needs features (..., n, c) and a label for each of the n examples, got {tuple(x.shape)} and {len(y)} labels."
-        )
+    n = x.shape[-2] if x.ndim > 1 else 0
+    if n != len(y):
+        raise ValueError(f"A probe needs one label for each of the {n} examples, got {len(y)}.")
     if not torch.isfinite(x).all():
         raise ValueError("The features hold NaN or infinite numbers: a probe cannot be fitted to them.")
     if len(y) and not 0 <= int(y.min()) <= int(y.max()) < classes:
