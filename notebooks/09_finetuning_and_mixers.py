@@ -276,7 +276,7 @@ claims.chapter("09", "cifar10")
 # network most ({numref}`fig-drift`), as in the paper; it changed the upper blocks more than training from another start does. One seed: the intervals cover images only.
 #
 # **Closer to a ViT?** Matched depth, Mixer with ViT minus Mixer with ResNet: {claim}`R21-28`, {claim}`R21-28 @ cifar10`. The table's untrained column comes first: before training the Mixer is already much nearer to the ViT, and
-# on Scenes by more than after it. So the sign comes from architecture and images.
+# on both tiers by more than after it. So the sign comes from architecture and images.
 #
 # **Two parts?** On Scenes yes, but the first part is the large one ({numref}`fig-mixer`); in the paper it is the second. On CIFAR-10 similarity fades with distance, and no border is seen ({numref}`fig-recorded-mixer`). The ledger
 # has no rule for this.

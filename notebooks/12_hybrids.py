@@ -139,8 +139,8 @@ def line(card):
     options = card["options"] | {"tier": tier}
     multiplications = models.cost(card["architecture"], side, **options)[1]
     return {
-        "parameters (M)": card["parameters"] / 1e6,
-        "multiplications (M)": multiplications / 1e6,
+        "parameters (M)": round(card["parameters"] / 1e6, 3),
+        "multiplications (M)": round(multiplications / 1e6, 1),
         "images seen": f"{card['images_seen']:,}",
         "accuracy": f"{card['accuracy']:.3f} [{card['accuracy_low']:.3f}, {card['accuracy_high']:.3f}]",
     }

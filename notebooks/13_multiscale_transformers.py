@@ -362,8 +362,8 @@ claims.chapter("13", "published")
 # **Is it the published network?** Largest deviation of three parameter counts: {claim}`F21-1 @ published`.
 #
 # **Better than a ViT of its size?** {claim}`F21-2`. **What pooling costs and how it is best done**: stride 4 minus stride 1 {claim}`F21-3`; convolution minus maximum {claim}`F21-4`; normalised minus plain skip {claim}`F21-5`. The paper's
-# differences lie between 0.2 and 2.6 points. Ours cannot resolve that: after 16,000 scenes one start of a network may be well under way and another have hardly begun ({numref}`fig-mvit-ablation`). Student's interval over three such values can say
-# no more than that anything is possible.
+# differences lie between 0.2 and 2.6 points. Ours cannot resolve that: after 16,000 scenes two starts of one network
+# differ by as much as two networks do ({numref}`fig-mvit-ablation`), and with three starts the intervals say so. Without any skip connection where tokens widen, the one start that we trained did not learn.
 #
 # **Do heads differ more?** Spread of distances before training, MViT over ViT: {claim}`F21-6`. The ViT's spread is nearly nothing, so the ratio is large whatever the MViT does, and is not comparable with the paper's, which is read off a figure. It is architecture, not learning; the second column of the table says how much is left
 # when grids are accounted for. After training, does distance rise with depth more steadily in the ViT? {claim}`F21-7`. The lines above the claims have both correlations, as measured and beyond what the grids

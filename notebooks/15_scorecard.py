@@ -148,14 +148,14 @@ plots.sign(fig, f"{' and '.join(run)}, as the chapters recorded them", [])
 #
 # | paper | ours | deviations |
 # |---|---|---|
-# | {cite:t}`tuli2021`: decisions of humans and networks | {numref}`fig-humans`, {numref}`fig-divergence` | recomputed from their files; both ways to average over humans |
+# | {cite:t}`tuli2021`: decisions of humans and networks | {numref}`fig-humans`, {numref}`fig-divergence`, {numref}`fig-silhouettes` | recomputed from their files; both ways to average over humans |
 # | the same: fine-tuning on augmentations | {numref}`fig-stages`, {numref}`fig-sequence` | Scenes instead of ImageNet, 1,600 images a stage; adds a control without augmentation |
 # | {cite:t}`lin2021`: backdoors | {numref}`fig-triggers`, {numref}`fig-attack` | 64 pixels, letters and stripes instead of their pictures, full colours, a quarter of each batch instead of a tenth; adds ViTs |
 # | the same: explanations | {numref}`fig-explanations`, {numref}`fig-iou`, {numref}`fig-recovery`, {numref}`fig-iou-triggers` | boxes around marked pixels instead of around their edges, grids of 16, 8, 4 and 2, 200 samples for LIME; adds rollout, bounds and untrained networks |
 # | {cite:t}`guo2022`, Tables 1, 3, 5 | {numref}`fig-cmt-sizes`, {numref}`fig-cmt-accuracy`, {numref}`fig-cmt-ablation`, {numref}`fig-cmt-cka`, {numref}`fig-cmt-reach`, {numref}`fig-recorded-cmt` | three stages on 64 pixels; one part out at a time |
 # | {cite:t}`fan2021`, Tables 17, A.1, A.3, 9, Fig. A.6 | {numref}`fig-mvit-sizes`, {numref}`fig-mvit-ablation`, {numref}`fig-mvit-distance`, {numref}`fig-clips` | three stages on 64 pixels; four directions of motion instead of Kinetics |
 # | {cite:t}`zhai2022`, Fig. 2 and tables | {numref}`fig-frontier`, {numref}`fig-holdout`, {numref}`fig-data-limit` | compute in operations instead of core-days |
-# | the same: a grid | {numref}`fig-grid`, {numref}`fig-grid-transfer`, {numref}`fig-heads` | not complete in this edition: recipes exist, most of their networks are not trained |
+# | the same: a grid | {numref}`fig-grid`, {numref}`fig-grid-transfer`, {numref}`fig-heads` | 44 networks: widths instead of shapes, three sets of scenes, three to five lengths with a cooldown each; test error instead of ten-shot error on the frontier; one start a cell |
 #
 # Which figure of {cite:t}`raghu2021` became which of ours, and how they differ.
 #

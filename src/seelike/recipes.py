@@ -195,11 +195,8 @@ AGAIN = (  # trained from three starts; the others from one
     "cmt_whole", "cmt_without_stem", "cmt_without_lpu", "cmt_without_irffn",
 )  # fmt: skip
 STEPS = ("resnet_first", "resnet_second", "resnet_third")  # on the way to `resnet`: the repository keeps their cards only
-LATER = (  # recipes of networks that are not in the zoo yet
-    "vit_large", "resnet_large", "mvit_stride_8", "mvit_avg_pool", "mvit_none_skip", *_grid(), *_heads(),
-)  # fmt: skip
 ZOO: dict[str, list[tuple[str, int]]] = {  # networks that the book reads
-    "scenes": [(name, seed) for name in RECIPES["scenes"] if name not in LATER for seed in range(3 if name in AGAIN else 1)],
+    "scenes": [(name, seed) for name in RECIPES["scenes"] for seed in range(3 if name in AGAIN else 1)],
     "cifar10": [(name, 0) for name in RECIPES["cifar10"]],
 }
 ZOO["scenes"][ZOO["scenes"].index(("vit_matched", 0))] = ("vit_matched", 1)

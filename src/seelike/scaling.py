@@ -58,8 +58,8 @@ def fit_power_law(
     """
     x, y = np.asarray(compute, float), np.asarray(error, float)
     least = 5 if saturating else 3
-    if draws < 2:
-        raise ValueError(f"An interval needs 2 or more draws, got {draws}.")
+    if draws < 1:
+        raise ValueError(f"An interval needs draws, got {draws}.")
     if x.shape != y.shape or x.ndim != 1 or len(x) < least:
         raise ValueError(f"A power law needs {least} or more pairs of compute and error, got shapes {x.shape} and {y.shape}.")
     if not (np.isfinite(x).all() and np.isfinite(y).all() and (x > 0).all() and (y > 0).all()):
