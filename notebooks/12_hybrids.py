@@ -170,7 +170,7 @@ if all(n in cards for n in PARTS):
     fig, ax = plt.subplots(figsize=(5.5, 2.3))
     plots.starts(ax, every, PARTS)
     ax.set(xlabel="accuracy")
-    plots.sign(fig, tier)
+    plots.sign(fig, tier, range(3))
 else:
     plots.absent(f"Ablations are not in the zoo of the {tier} tier.")
 

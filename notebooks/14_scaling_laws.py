@@ -564,8 +564,9 @@ claims.chapter("14", tier)
 # **Data run out**, in points of error: {claim}`Z21-5 @ published`. **Sample efficiency**, as a ratio of images: {claim}`Z21-6 @ published`. The last two compare single runs, so
 # they have no interval and their verdicts leave out the luck of training.
 #
-# **Our own grid.** Exponent {claim}`Z21-1`, better law {claim}`Z21-3`, data that run out {claim}`Z21-5`. A cell at chance has not begun to learn, and the frontier of small networks is for a good part the onset of
-# learning: error stands at nine tenths and then falls fast, so an exponent here is no exponent of ten-shot error on ImageNet. Longer runs of the widest network (crosses) are the test that the laws did not see.
+# **Our own grid.** Its frontier has too few points for a law of four constants, so exponent and better law are not decided here. It has few because, at almost every amount of compute, the smallest network that can use it wins,
+# trained as long as we trained any. And the frontier of small networks is for a good part the onset of learning: error stands at nine tenths and then falls fast, so an exponent here would be no exponent of ten-shot error on
+# ImageNet. Data that run out, in points of error: {claim}`Z21-5`.
 #
 # **Heads:** largest minus smallest accuracy of three, {claim}`Z21-7`. **Decay of the head:** what it adds to transfer, {claim}`Z21-8`. These runs are short, half as long as
 # the longest of the grid, and networks still learn fast at their end: a difference between heads may be one of speed, and a decay strong enough to act also slows learning ({numref}`fig-heads`, left).
