@@ -36,6 +36,7 @@ rule book:
     log:
         "_build/book.log",
     shell:
+        "rm -rf _build/html; "  # pictures of earlier builds would stay
         "jupyter-book build . -W -n --keep-going > {log} 2>&1 || (tail -n 40 {log}; exit 1)"
 
 
