@@ -393,7 +393,7 @@ def bias(right_by):
     return right_by[0] / (right_by[0] + right_by[1])
 
 
-# %%
+# %% tags=["hide-input"]
 if tier == "scenes":
     trials = [rng.integers(0, right.shape[1], right.shape[1]) for _ in range(200)]
     margins = pd.Series({"all": family_margin(right)})
@@ -429,7 +429,7 @@ if tier == "scenes":
     claims.record("T21-4", tier, e, seeds=len(seeds), images=right.shape[1])
 claims.chapter("10", "published")
 
-# %%
+# %% tags=["hide-input"]
 ASKED = 500  # images with cue conflict behind every point of a learning curve
 
 

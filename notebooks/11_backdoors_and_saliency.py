@@ -171,7 +171,7 @@ else:
 #
 # Three explainers of our own put scores into proportion: one that knows the trigger, a square of the trigger's size at a random place, and a random map cut like the others.
 
-# %%
+# %% tags=["hide-input"]
 RANDOM, SQUARE, PERFECT = "random map", "random square", "perfect"
 
 
@@ -231,7 +231,7 @@ else:  # the numbers of Scenes
     recorded = kept["settings"]["provenance"]
 
 
-# %%
+# %% tags=["hide-input"]
 def over_triggers(key):
     """Means over triggers with a bootstrap over triggers, for each host and method."""
     table = {}
@@ -326,7 +326,7 @@ squares.mean().T.reindex(saliency.METHODS).map("{:.2f}".format).replace("nan", "
 # An explanation of a network should change when the network does {cite:p}`adebayo2018`. We ask an untrained network about the same images and classes. A method that still finds the trigger finds patches that stand out, not reasons. Feature ablation and LIME
 # are left out for time.
 
-# %%
+# %% tags=["hide-input"]
 CHEAP = [m for m in saliency.METHODS if m not in ("feature ablation", "LIME")]
 if have:
     rows = []
@@ -372,7 +372,7 @@ real.groupby(["method", "host"])["seconds"].mean().unstack().dropna(how="all").m
 # %% [markdown]
 # ## Seven claims, decided
 
-# %%
+# %% tags=["hide-input"]
 SEVEN = [m for m in saliency.METHODS if m != "attention rollout"]
 BLACK = [m for m in SEVEN if saliency.METHODS[m].black_box]
 

@@ -298,7 +298,7 @@ pd.DataFrame(localized).T.map(lambda v: f"{v:.2f}" if isinstance(v, float) else 
 # ## Seven claims, decided
 
 
-# %%
+# %% tags=["hide-input"]
 worst = float(abs(ratio - 1).max())
 claims.record(
     "G21-1", "published", claims.Estimate(worst, worst, worst), seeds=0, images=0

@@ -296,7 +296,7 @@ pd.DataFrame(seen).T.round(2)
 # ## Seven claims, decided
 
 
-# %%
+# %% tags=["hide-input"]
 def rising(blocks):
     """Rank correlation of mean distance and block."""
     return spearmanr([b.mean() for b in blocks], range(len(blocks))).statistic

@@ -70,7 +70,7 @@ if points is not None:
     }
 
 
-# %%
+# %% tags=["hide-input"]
 def lines(fits, compute):
     """Curves and their intervals on a grid of compute, ready to be kept."""
     return {
@@ -234,7 +234,7 @@ plots.sign(fig, "points published by Zhai et al. 2021", [])
 # on 2,000 test scenes. *Transfer* is ten-shot ridge regression ({ref}`sec-localization`) from the features that the classifier reads to the texture of an object, on
 # scenes where texture says nothing about the shape. Short runs see only a part of the larger sets: after 4,000 images, sets of 6,400 and of 64,000 differ by chance alone.
 
-# %%
+# %% tags=["hide-input"]
 WORDS = {
     640: "010",
     6_400: "100",
@@ -420,7 +420,7 @@ else:
 # ## Eight claims, decided
 
 
-# %%
+# %% tags=["hide-input"]
 def spread(value, drawn):
     return claims.Estimate(value, *np.quantile(drawn, [0.025, 0.975]))
 
@@ -483,7 +483,7 @@ if points is not None:
         claims.record(claim, "published", e, seeds=1, images=len(best))
 claims.chapter("14", "published")
 
-# %%
+# %% tags=["hide-input"]
 ANSWERED = {"accuracy": 2000, "few_shot": 1000}  # images behind these shares
 
 
