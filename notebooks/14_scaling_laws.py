@@ -55,6 +55,26 @@ plots.style()
 # We fit log error by least squares, on the Pareto front: points that no other point beats with as little compute. Runs, not points, are resampled for the intervals.
 
 # %%
+LAWS = {"saturating": True, "pure power law": False}
+
+
+def both_laws(front, draws=draws):
+    """Both laws fitted to a frontier, whose points come in runs."""
+    found = (front.compute, front.error)
+    return {
+        name: scaling.fit_power_law(
+            *found, runs=front.run, saturating=s, draws=draws
+        )
+        for name, s in LAWS.items()
+    }
+
+
+def compare_laws(front):
+    """Residual of the pure power law over that of the saturating one."""
+    fits = both_laws(front, draws=1)
+    return fits["pure power law"].residual / max(fits["saturating"].residual, 1e-6)
+
+
 points = scaling.published()
 if points is not None:
     points["compute"] = points.gflops_224 * points.images_seen
@@ -62,12 +82,7 @@ if points is not None:
     points["run"] = points.model + " on " + points["data"]
     known = points.dropna(subset=["error"]).reset_index(drop=True)
     best = known.loc[scaling.frontier(known.compute, known.error)]
-    laws = {
-        name: scaling.fit_power_law(
-            best.compute, best.error, runs=best.run, saturating=s, draws=draws
-        )
-        for name, s in {"saturating": True, "pure power law": False}.items()
-    }
+    laws = both_laws(best)
 
 
 # %% tags=["hide-input"]
@@ -97,12 +112,7 @@ if points is not None:
     tuned = points.assign(error=1 - points.inet_finetune_acc / 100)
     tuned = tuned.dropna(subset=["error"]).reset_index(drop=True)
     tuned = tuned.loc[scaling.frontier(tuned.compute, tuned.error)]
-    tuned_laws = {
-        name: scaling.fit_power_law(
-            tuned.compute, tuned.error, runs=tuned.run, saturating=s, draws=draws
-        )
-        for name, s in {"saturating": True, "pure power law": False}.items()
-    }
+    tuned_laws = both_laws(tuned)
     figure["tuned"] = {
         "front": tuned[["compute", "error", "model"]].to_dict("list"),
         "grid": grid.tolist(),
@@ -170,12 +180,7 @@ pd.DataFrame(
 if points is not None:
     small = known[~known.model.isin(["g/14", "G/14"])].reset_index(drop=True)
     seen = small.loc[scaling.frontier(small.compute, small.error)]
-    held_out = {
-        name: scaling.fit_power_law(
-            seen.compute, seen.error, runs=seen.run, saturating=s, draws=draws
-        )
-        for name, s in {"saturating": True, "pure power law": False}.items()
-    }
+    held_out = both_laws(seen)
     large = known[known.model.isin(["g/14", "G/14"])]
     kept = {
         "front": seen[["compute", "error"]].to_dict("list"),
@@ -296,13 +301,9 @@ own_laws = {}
 if ours is not None:
     able = ours[ours.learned]
     front_rows = able.loc[able.index[scaling.frontier(able.compute, able.error)]]
+    front_rows = front_rows.assign(run=range(len(front_rows)))  # one point a run
     if len(front_rows) >= LEAST:
-        own_laws = {
-            name: scaling.fit_power_law(
-                front_rows.compute, front_rows.error, saturating=s, draws=draws
-            )
-            for name, s in {"saturating": True, "pure power law": False}.items()
-        }
+        own_laws = both_laws(front_rows)
     shades = dict(zip(recipes.WIDTHS, plots.DEPTHS))
     STYLES = dict(zip(recipes.DISTINCT, (":", "--", "-")))
     sizes = {640: 12, 6_400: 30, 64_000: 65}
@@ -471,13 +472,7 @@ if points is not None:
             [best[best.run == n] for n in rng.choice(names, len(names))]
         )
         if rows.compute.nunique() >= 8:
-            both = [
-                scaling.fit_power_law(
-                    rows.compute, rows.error, saturating=s, draws=1
-                )
-                for s in (False, True)
-            ]
-            ratios.append(both[0].residual / both[1].residual)
+            ratios.append(compare_laws(rows))
     decided["Z21-3"] = spread(pure.residual / law.residual, ratios)
     for claim, e in decided.items():
         claims.record(claim, "published", e, seeds=1, images=len(best))
@@ -499,15 +494,6 @@ def until(width, error=0.5):
     rows = ours[(ours.width == width) & (ours.distinct == 64_000)]
     rows = rows.sort_values("images")
     return np.exp(np.interp(-error, -rows.error, np.log(rows.images)))
-
-
-def compare_laws(rows):
-    """Residual of the pure power law over that of the saturating one."""
-    fits = [
-        scaling.fit_power_law(rows.compute, rows.error, saturating=s, draws=1)
-        for s in (False, True)
-    ]
-    return fits[0].residual / max(fits[1].residual, 1e-6)
 
 
 if tier == "scenes" and ours is not None:
