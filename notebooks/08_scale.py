@@ -35,6 +35,7 @@ n_images = 1024
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import torch
 
 from seelike import capture, claims, data, models, plots, probes
 from seelike.cka import sweep
@@ -185,12 +186,20 @@ WIDTHS = {
     "resnet_large": "ResNet, double width",
 }
 held = [name for name in WIDTHS if name in cards]
-curves = {name: readable(model) for name, model in main.items()}
-tokens = {
-    name: readable(model, capture.cls).mean(0)
-    for name, model in main.items()
-    if name.startswith("vit_cls")
-}
+
+
+def patches_and_class(h):
+    """The mean of the patches and the class token, as two positions."""
+    return torch.stack([capture.gap(h), capture.cls(h)], 1)
+
+
+curves, tokens = {}, {}
+for name, model in main.items():
+    if name.startswith("vit_cls"):
+        read = readable(model, patches_and_class)
+        curves[name], tokens[name] = read[:, ::2], read[:, 1::2].mean(0)
+    else:
+        curves[name] = readable(model)
 widths = {name: readable(models.load(name, tier)) for name in held}
 
 
