@@ -94,6 +94,7 @@ if have:
                 after = cards[f"clean_{host}"]["accuracy"]
                 ax.axvline(after, ls="--", lw=1, color=plots.COLOURS[kind])
         ax.set(title=title, xlim=(None, 1.01))
+        ax.locator_params(axis="x", nbins=5)
         ax.grid(axis="x", lw=0.5, alpha=0.5)
     names = [n.replace("_", " ") for n in triggers.NAMES]
     axes[0].set_yticks(range(len(names)), names)
