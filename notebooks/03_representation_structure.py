@@ -370,8 +370,8 @@ claims.chapter("03", "cifar10")
 # Each number stands beside its interval and its verdict.
 #
 # **Uniform?** ViT (CLS) minus ResNet, mean similarity of different layers: {claim}`R21-1`. The same difference for the lowest and highest
-# thirds: {claim}`R21-2`. Above 0, the ViT is more alike from bottom to top. Set this beside the table for ViT (GAP), which is not: on Scenes, what the paper calls a property of ViTs
-# belongs to the way in which the answer is read.
+# thirds: {claim}`R21-2`. Above 0, the ViT is more alike from bottom to top. Set this beside the table for ViT (GAP), where the differences lie below 0 or near it: on Scenes,
+# uniformity depends on how the answer is read, and not only on the architecture.
 #
 # **Stages, or a grid?** Contrast of the ResNet minus twice that of the ViT: {claim}`R21-3`. Margin of the ViT's grid: {claim}`R21-4`.
 #

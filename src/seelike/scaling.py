@@ -71,17 +71,7 @@ def fit_power_law(
         raise ValueError(f"Every point needs the label of its run: got {len(labels)} labels for {len(x)} points.")
     unit = float(np.exp(np.log(x).mean()))
     best = _fit(x / unit, y, saturating)
-    members = [np.flatnonzero(labels == run) for run in np.unique(labels)]
-    rng = np.random.default_rng(seed)
-    found: list[np.ndarray] = []
-    for _ in range(100 * draws):
-        rows = np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
-        if len(np.unique(x[rows])) >= least:
-            found.append(_fit(x[rows] / unit, y[rows], saturating, best))
-        if len(found) == draws:
-            break
-    else:
-        raise ValueError(f"Resamples of {len(members)} runs hardly ever have {least} different amounts of compute: give more runs.")
+    found = [_fit(x[rows] / unit, y[rows], saturating, best) for rows in _resamples(x, labels, least, draws, seed)]
     scaled = np.array([_unscale(p, unit) for p in found])
     interval = {
         name: (float(low), float(high)) for name, low, high in zip(NAMES, *np.quantile(scaled, [0.025, 0.975], axis=0), strict=True)
@@ -90,6 +80,20 @@ def fit_power_law(
     residual = float(np.sqrt(np.mean((np.log(_law(constants, x)) - np.log(y)) ** 2)))
     a, b, c, d = map(float, constants)
     return Fit(a, b, c, d, interval, scaled, residual)
+
+
+def _resamples(x: np.ndarray, labels: np.ndarray, least: int, draws: int, seed: int) -> list[np.ndarray]:
+    """Rows of runs drawn with replacement; draws with too few amounts of compute for a fit are drawn again."""
+    members = [np.flatnonzero(labels == run) for run in np.unique(labels)]
+    rng = np.random.default_rng(seed)
+    kept: list[np.ndarray] = []
+    for _ in range(100 * draws):
+        rows = np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
+        if len(np.unique(x[rows])) >= least:
+            kept.append(rows)
+        if len(kept) == draws:
+            return kept
+    raise ValueError(f"Resamples of {len(members)} runs hardly ever have {least} different amounts of compute: give more runs.")
 
 
 def _law(p: np.ndarray, x: np.ndarray) -> np.ndarray:
