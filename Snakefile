@@ -3,25 +3,25 @@
 import os
 from pathlib import Path
 
-from seelike import graph
+from seelike import project
 
 TIER = config.get("tier", "scenes")
 JOBS = int(config.get("jobs", 2))
-CHAPTERS = [path.stem for path in sorted(graph.NOTEBOOKS.glob("*.py"))]
+CHAPTERS = [path.stem for path in sorted(project.NOTEBOOKS.glob("*.py"))]
 LAST = "15_scorecard"  # reads what the others recorded
 PAGES = sorted(str(p) for pattern in ("*.md", "*.bib", "_static/*") for p in Path("book").glob(pattern))
-PAGE = [str(p.relative_to(graph.ROOT)) for p in graph.modules(graph.ROOT / "src/seelike/page.py")] + ["src/seelike/page.py"]
+PAGE = [str(p.relative_to(project.ROOT)) for p in project.modules(project.ROOT / "src/seelike/sphinxext.py")] + ["src/seelike/sphinxext.py"]
 
 
 def needs(wildcards):
     """A chapter depends on its source, the modules it imports, the tier's weights and the ledger's rules."""
-    chapter = graph.NOTEBOOKS / f"{wildcards.chapter}.py"
-    files = [chapter, *graph.modules(chapter), graph.LEDGER, graph.ROOT / "requirements.lock"]
-    files += sorted(graph.zoo(TIER).parent.glob("*/*.json"))
-    files += [path for path in (graph.ROOT / "results").glob("*/*.json") if path.parent.name != TIER]
+    chapter = project.NOTEBOOKS / f"{wildcards.chapter}.py"
+    files = [chapter, *project.modules(chapter), project.LEDGER, project.ROOT / "requirements.lock"]
+    files += sorted(project.zoo(TIER).parent.glob("*/*.json"))
+    files += [path for path in (project.ROOT / "results").glob("*/*.json") if path.parent.name != TIER]
     if wildcards.chapter == LAST:
-        files += [graph.CHAPTERS / f"{name}.ipynb" for name in CHAPTERS if name != LAST]
-    return [os.path.relpath(f, graph.ROOT) for f in files]
+        files += [project.CHAPTERS / f"{name}.ipynb" for name in CHAPTERS if name != LAST]
+    return [os.path.relpath(f, project.ROOT) for f in files]
 
 
 rule book:

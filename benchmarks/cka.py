@@ -26,7 +26,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from seelike.cka import sweep
-from seelike.graph import ROOT
+from seelike.project import ROOT
 
 REPEATS, BATCH, IMAGES, SIDE = 5, 64, 256, 96
 sys.path = [p for p in sys.path if p != os.path.dirname(os.path.abspath(__file__))]  # a peer is called cka, like this file

@@ -43,7 +43,7 @@ import pandas as pd
 import seaborn as sns
 from scipy.stats import binomtest
 
-from seelike import data, evaluate, graph, models, plots, scenes, stock
+from seelike import data, evaluate, models, plots, project, scenes, stock
 
 plots.style()
 
@@ -163,7 +163,7 @@ shown = (
 names = [
     name
     for name in ("vit_cls", "vit_gap", "mixer", "resnet")
-    if (graph.zoo(shown) / f"{name}-0.safetensors").exists()
+    if (project.zoo(shown) / f"{name}-0.safetensors").exists()
 ]
 images = data.load(shown, "test", 2000, seed=5)
 answers = {

@@ -39,7 +39,7 @@ import pandas as pd
 import seaborn as sns
 import torch
 
-from seelike import capture, claims, data, graph, models, plots
+from seelike import capture, claims, data, models, plots, project
 from seelike.cka import cka, gram
 
 plots.style()
@@ -176,7 +176,7 @@ def features(model, layer):
         return torch.cat(
             [
                 found[layer].flatten(1)
-                for x, _ in capture.batches(model, images)
+                for x, _ in capture.each_batch(model, images)
                 if model(x) is not None
             ]
         )
@@ -313,7 +313,7 @@ clamped.round(4).to_frame("independent data, n = 32")
 @torch.no_grad()
 def responses(model, layer):
     with capture.capture(model, [layer]) as found:
-        model(next(capture.batches(model, images))[0][:64])
+        model(next(capture.each_batch(model, images))[0][:64])
     return capture.patches(found[layer])
 
 
@@ -342,7 +342,7 @@ pd.DataFrame(as_tokens).T.round(3).rename_axis(
 # loop over pairs). *End to end / reference* is time with forward passes, over that of forward passes and plain Gram products timed apart: values near 1 mean that hardly anything is added, and values below 1 show how far two such timings differ.
 
 # %% tags=["hide-input"]
-recorded = graph.ROOT / "results" / "benchmarks" / "cka.json"
+recorded = project.ROOT / "results" / "benchmarks" / "cka.json"
 bench = json.loads(recorded.read_text())
 pd.DataFrame(bench["replay"]).set_index("package").rename(
     columns={"end to end / floor": "end to end / reference"}

@@ -40,7 +40,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from seelike import claims, data, models, plots, structure
+from seelike import claims, data, maps, models, plots
 from seelike.cka import sweep
 
 plots.style()
@@ -117,7 +117,7 @@ for ax, (name, title) in zip(axes.flat, panels.items()):
     plots.similarity_map(
         ax, block(cka.to_numpy(), name), title, rows="tap", columns="tap"
     )
-    stage = structure.stages([cka.index[i] for i in taps[name]])
+    stage = maps.stages([cka.index[i] for i in taps[name]])
     if "resnet" in name:
         starts = [0, *np.flatnonzero(np.diff(stage)) + 1]
         ax.set_xticks(starts)
@@ -156,12 +156,12 @@ PERIOD = 6  # taps in a transformer block
 
 
 def stage_of(name):
-    return structure.stages([cka.index[i] for i in taps[name]])
+    return maps.stages([cka.index[i] for i in taps[name]])
 
 
 within = {
-    "uniformity": structure.uniformity,
-    "lowest with highest third": structure.low_high,
+    "uniformity": maps.uniformity,
+    "lowest with highest third": maps.low_high,
 }
 
 # %% mystnb={"figure": {"name": "fig-uniformity", "caption": "Mean similarity of different layers (left), and of the lowest with the highest third (right), for every network; intervals over images. Grey: untrained controls. A trained network left of its grey dot has become less uniform by training."}, "image": {"alt": "Two dot plots, one row per network, CKA from 0 to 1 on the horizontal axis, with 95 % intervals. Left: mean CKA between different layers. Right: mean CKA between lowest and highest third. Untrained controls are the two grey rows at the bottom."}} tags=["hide-input"]
@@ -183,10 +183,10 @@ plots.sign(fig, tier, seeds)
 # The last three columns are the autocorrelations behind it.
 
 # %%
-shape = {"contrast": lambda m, n: structure.contrast(m, stage_of(n))}
-shape["grid"] = lambda m, n: structure.grid(m, PERIOD)
+shape = {"contrast": lambda m, n: maps.contrast(m, stage_of(n))}
+shape["grid"] = lambda m, n: maps.grid(m, PERIOD)
 for lag in (3, 6, 9):
-    shape[f"r({lag})"] = lambda m, n, lag=lag: structure.autocorrelation(m, lag)
+    shape[f"r({lag})"] = lambda m, n, lag=lag: maps.autocorrelation(m, lag)
 own = {name: block(cka.to_numpy(), name) for name in cast}
 pd.DataFrame(
     {
@@ -260,18 +260,18 @@ plots.sign(fig, tier, seeds)
 # %%
 STATISTICS = {
     "R21-1": lambda v, r, c, sv, sr: (
-        structure.uniformity(v) - structure.uniformity(r)
+        maps.uniformity(v) - maps.uniformity(r)
     ),
-    "R21-2": lambda v, r, c, sv, sr: structure.low_high(v) - structure.low_high(r),
+    "R21-2": lambda v, r, c, sv, sr: maps.low_high(v) - maps.low_high(r),
     "R21-3": lambda v, r, c, sv, sr: (
-        structure.contrast(r, sr) - 2 * structure.contrast(v, sv)
+        maps.contrast(r, sr) - 2 * maps.contrast(v, sv)
     ),
-    "R21-4": lambda v, r, c, sv, sr: structure.grid(v, PERIOD),
-    "R21-5": lambda v, r, c, sv, sr: structure.matched_depth(c),
+    "R21-4": lambda v, r, c, sv, sr: maps.grid(v, PERIOD),
+    "R21-5": lambda v, r, c, sv, sr: maps.matched_depth(c),
     "R21-6": lambda v, r, c, sv, sr: (
-        abs(structure.matched_share(c) - 25 / 75) / (25 / 75)
+        abs(maps.matched_share(c) - 25 / 75) / (25 / 75)
     ),
-    "R21-7": lambda v, r, c, sv, sr: structure.top_unlike(c),
+    "R21-7": lambda v, r, c, sv, sr: maps.top_unlike(c),
 }
 
 
@@ -427,7 +427,7 @@ claims.chapter("03", "cifar10")
 # pooled = sweep(pair, images, "all", view=capture.gap).compute()
 # for name in pair:
 #     own = pooled.index.str.startswith(name + "/")
-#     print(name, structure.uniformity(pooled.to_numpy()[np.ix_(own, own)]))
+#     print(name, maps.uniformity(pooled.to_numpy()[np.ix_(own, own)]))
 # ```
 #
 # Pooling drops what depends on position, and in the ViT also the class token. A claim that changes with the view is a claim about the view.

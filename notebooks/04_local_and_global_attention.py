@@ -37,7 +37,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import spearmanr
 
-from seelike import attention, claims, data, models, plots, structure
+from seelike import attention, claims, data, maps, models, plots
 from seelike.capture import layers
 
 plots.style()
@@ -187,7 +187,7 @@ pairs = [
     for s in models.shared_seeds(["vit_cls", "resnet"], tier)
 ]
 blocks = layers(pairs[0][1], "block")
-stage = structure.stages(blocks)
+stage = maps.stages(blocks)
 units = [b for b, s in zip(blocks, stage) if s - stage[0] < 2]
 chosen = {v: attention.subsets(distance[v].mean(0)[0]) for v, _ in pairs}
 similar = {

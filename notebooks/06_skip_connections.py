@@ -40,7 +40,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from seelike import claims, data, models, plots, structure
+from seelike import claims, data, maps, models, plots
 from seelike.capture import layers
 from seelike.cka import sweep
 from seelike.residual import residuals
@@ -73,11 +73,11 @@ sums = {name: residuals(model, images) for name, model in cast.items()}
 
 # %% mystnb={"figure": {"name": "fig-token-ratio", "caption": "ViT, seed 0: norm ratio of the class token (column 0) and of the first eight patches, the top row of the image, by block, for attention and for the MLP, and the mean of both. Brighter: the skip connection weighs more; a ratio of 1 means that both weigh the same."}, "image": {"alt": "Three heat maps of norm ratio, blocks upwards and tokens to the right, the class token in the first column: attention, MLP, and the mean of both."}} tags=["hide-input"]
 ratio = np.array([s.ratio.mean(0) for s in sums["vit_cls-0"].values()])
-maps = {"attention": ratio[0::2], "MLP": ratio[1::2]}
-maps["mean"] = (maps["attention"] + maps["MLP"]) / 2
+by_branch = {"attention": ratio[0::2], "MLP": ratio[1::2]}
+by_branch["mean"] = (by_branch["attention"] + by_branch["MLP"]) / 2
 fig, axes = plt.subplots(1, 3, figsize=(9.6, 3.1))
-for ax, (title, m) in zip(axes, maps.items()):
-    top = max(float(v[:, :9].max()) for v in maps.values())
+for ax, (title, m) in zip(axes, by_branch.items()):
+    top = max(float(v[:, :9].max()) for v in by_branch.values())
     plots.similarity_map(
         ax, m[:, :9], title, rows="block", columns="token", low=0, high=top
     )
@@ -240,7 +240,7 @@ else:
 # %%
 def split(m, at):
     """Mean CKA of taps on the same side of a boundary minus of taps on different sides."""
-    return structure.contrast(m, (np.arange(len(m)) >= at).astype(int))
+    return maps.contrast(m, (np.arange(len(m)) >= at).astype(int))
 
 
 def risen(name):

@@ -39,7 +39,7 @@ import seaborn as sns
 
 from seelike import claims, data, models, plots
 from seelike.cka import sweep
-from seelike.structure import same_depth
+from seelike.maps import same_depth
 
 plots.style()
 

@@ -42,7 +42,6 @@ from seelike import (
     claims,
     consistency,
     data,
-    decisions,
     evaluate,
     models,
     plots,
@@ -94,13 +93,13 @@ plots.sign(fig, "analytic", [])
 #
 # ## The published decisions
 #
-# They are in the authors' repository (`shikhartuli/cnn_txf_bias`); `python -m seelike.decisions <folder>` fetches them and checks that they are the same. Without them, the numbers
+# They are in the authors' repository (`shikhartuli/cnn_txf_bias`); `python -m seelike.published <folder>` fetches them and checks that they are the same. Without them, the numbers
 # recorded for this edition are shown.
 
 # %%
 FAMILIES = {"ViT": "vit_cls", "subject": "control"}
 table = claims.results("published", "10").get("observers", {})
-decided = decisions.published("cue-conflict")
+decided = published.decisions("cue-conflict")
 
 
 def interval(row):
@@ -206,7 +205,7 @@ numbers.style.format(precision=3)
 # On 80 of the 1,280 images shape and texture agree. Only shape bias leaves them out. A second set, 160 silhouettes, has no texture at all; the third set of the repository, edges, is left out here.
 
 # %% tags=["hide-input"]
-drawn = decisions.published("silhouettes")
+drawn = published.decisions("silhouettes")
 if drawn is not None:
     outlines = consistency.against_humans(drawn, humans, draws)
     shown_too = {

@@ -40,7 +40,7 @@ from seelike import architectures, attention, claims, data, hybrids, models, plo
 from seelike import receptive_field as erf
 from seelike.capture import layers
 from seelike.cka import localization_sweep, sweep
-from seelike.structure import same_depth
+from seelike.maps import same_depth
 
 plots.style()
 

@@ -46,7 +46,6 @@ from seelike import (
     data,
     evaluate,
     models,
-    multiscale,
     optimiser,
     plots,
     recipes,
@@ -65,7 +64,7 @@ plots.style()
 # $$ (eq-pooling-attention)
 #
 # Queries are pooled in the first block of a stage only, which quarters the positions there; the skip connection is pooled likewise. Keys and values are pooled in every block, with a stride that shrinks as the map does. At the end of a stage the tokens widen.
-# The class token is never pooled. `multiscale.MViT` is this network, first version; timm has the second only.
+# The class token is never pooled. `mvit.MViT` is this network, first version; timm has the second only.
 #
 # Counted against Table 17 of the paper:
 
@@ -77,7 +76,7 @@ PAPER = {
 }
 rows = {}
 for name, (parameters, multiplications) in PAPER.items():
-    found = models.cost(name, multiscale.MVITS[name].get("image", 224))
+    found = models.cost(name, mvit.MVITS[name].get("image", 224))
     rows[name] = {
         "parameters (M)": found[0] / 1e6,
         "published": parameters,
@@ -274,7 +273,7 @@ film, way = scenes.clips(1024, 8, seed=1, split="train")
 asked, answer = scenes.clips(256, 8, seed=2)
 film, asked = reduced(film), reduced(asked)
 torch.manual_seed(0)
-viewer = multiscale.MViT(32, 24, (1, 1, 1), clip=8, num_classes=4)
+viewer = mvit.MViT(32, 24, (1, 1, 1), clip=8, num_classes=4)
 recipe = recipes.Recipe("mvit", 32 * steps, batch=32)
 trainer = optimiser.Optimiser(viewer, recipe)
 for step in range(steps):

@@ -37,7 +37,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from seelike import claims, evaluate, models, plots, recipes, scaling
+from seelike import claims, evaluate, models, plots, published, recipes, scaling
 
 plots.style()
 
@@ -75,7 +75,7 @@ def compare_laws(front):
     return fits["pure power law"].residual / max(fits["saturating"].residual, 1e-6)
 
 
-points = scaling.published()
+points = published.scaling_points()
 if points is not None:
     points["compute"] = points.gflops_224 * points.images_seen
     points["error"] = 1 - points.inet_10shot_acc / 100

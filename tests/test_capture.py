@@ -172,11 +172,11 @@ def test_listening_puts_every_module_back_and_keeps_batch_statistics():
 def test_batches_come_bare_or_with_labels_to_the_device_of_the_network():
     x, y = torch.zeros(2, 3, 8, 8), torch.zeros(2)
     model = nn.Conv2d(3, 1, 1)
-    (bare, nothing), (pair, labels) = capture.batches(model, [x, (x, y)])
+    (bare, nothing), (pair, labels) = capture.each_batch(model, [x, (x, y)])
     assert bare.shape == pair.shape == x.shape and nothing is None and labels is y
-    assert next(capture.batches(nn.Conv2d(3, 1, 1, device="meta"), [x]))[0].device.type == "meta"
+    assert next(capture.each_batch(nn.Conv2d(3, 1, 1, device="meta"), [x]))[0].device.type == "meta"
     with pytest.raises(ValueError, match="No batch came"):
-        list(capture.batches(model, []))
+        list(capture.each_batch(model, []))
 
 
 def test_tokens_that_are_no_square_grid_are_a_sentence():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from timm.models.vision_transformer import Block
 
-from seelike import capture, hybrids, models, multiscale
+from seelike import capture, hybrids, models, mvit
 
 SIZES = {  # parameters in millions, billions of multiplications, image side; cmt_s as its settings give it (25.1 M is printed)
     "cmt_ti": (9.5, 0.64, 160),
@@ -29,7 +29,7 @@ def small_cmt(**options):
 
 
 def small_mvit(**options):
-    return multiscale.MViT(64, 24, (1, 1, 2, 1), kernel=3, num_classes=10, **options).eval()
+    return mvit.MViT(64, 24, (1, 1, 2, 1), kernel=3, num_classes=10, **options).eval()
 
 
 @pytest.mark.parametrize("side", [64, 128])
@@ -54,7 +54,7 @@ def test_an_odd_map_is_a_sentence():
 
 
 def test_mvit_without_pooling_is_a_vit_block():
-    ours = multiscale.MultiscaleBlock(48, 48, 3, q_stride=1, kv_stride=1, pool=None, skip="normalised", drop_path=0.0, frames=1).eval()
+    ours = mvit.MultiscaleBlock(48, 48, 3, q_stride=1, kv_stride=1, pool=None, skip="normalised", drop_path=0.0, frames=1).eval()
     theirs = Block(48, 3, mlp_ratio=4.0, qkv_bias=True).eval()
     theirs.load_state_dict(ours.state_dict())
     x = torch.randn(2, 17, 48)

@@ -5,7 +5,7 @@ import json
 import nbformat
 import pytest
 
-from seelike import graph, run
+from seelike import project, run
 
 HEADER = "# ---\n# jupyter:\n#   kernelspec:\n#     display_name: Python 3\n#     language: python\n#     name: python3\n# ---\n"
 PARAMETERS = '\n# %% tags=["parameters"]\ntier = "smoke"\nn = 1\n'
@@ -30,7 +30,7 @@ def test_a_chapter_becomes_a_page(book):
     done = nbformat.read(page, 4)
     assert done.cells[-1].outputs[0].text == "scenes 42\n"
     hidden = [c for c in done.cells if "remove-cell" in c.metadata.tags]
-    assert len(hidden) == 2 and graph.timings(page.parent) == {"07_test": done.metadata["seelike"]["seconds"]}
+    assert len(hidden) == 2 and project.timings(page.parent) == {"07_test": done.metadata["seelike"]["seconds"]}
     ids = [c.id for c in done.cells]
     again = nbformat.read(run.run("07", {"tier": "scenes", "n": 21}), 4)
     assert [c.id for c in again.cells] == ids and len(set(ids)) == len(ids)
@@ -95,11 +95,11 @@ def test_the_command_line_fails_with_a_sentence(book, monkeypatch, capsys):
 
 def test_dependencies_follow_imports(tmp_path):
     chapter = tmp_path / "x.py"
-    chapter.write_text("from seelike import structure\nimport numpy\n")
-    assert [p.name for p in graph.modules(chapter)] == ["__init__.py", "structure.py"]
+    chapter.write_text("from seelike import maps\nimport numpy\n")
+    assert [p.name for p in project.modules(chapter)] == ["__init__.py", "maps.py"]
     chapter.write_text("from seelike.cka import cka\n")
-    assert {"cka.py", "capture.py"} <= {p.name for p in graph.modules(chapter)}
-    assert "train.py" not in {p.name for p in graph.modules(chapter)}
+    assert {"cka.py", "capture.py"} <= {p.name for p in project.modules(chapter)}
+    assert "train.py" not in {p.name for p in project.modules(chapter)}
 
 
 def test_every_source_reads_as_a_notebook_with_stable_ids():

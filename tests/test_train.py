@@ -5,13 +5,13 @@ import json
 import pytest
 import torch
 
-from seelike import batches, models, recipes, train
+from seelike import feed, models, recipes, train
 
 
 @pytest.mark.parametrize("name", ["vit_cls", "resnet"])
 def test_a_killed_run_goes_on_to_the_same_end(tmp_path, name):
     whole = train.Run(name, "smoke", 0, tmp_path / "whole")
-    draw = batches.batches("smoke", whole.recipe, 0)
+    draw = feed.training_batches("smoke", whole.recipe, 0)
     expected = [whole.advance(draw) for _ in range(8)]
     first = train.Run(name, "smoke", 0, tmp_path / "halves")
     losses = [first.advance(draw) for _ in range(5)]
@@ -69,7 +69,7 @@ def test_a_kill_while_saving_leaves_the_previous_checkpoint(tmp_path, monkeypatc
     run.save()
     before = run.checkpoint.read_bytes()
     monkeypatch.setattr(train.os, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    run.advance(batches.batches("smoke", run.recipe, 0))
+    run.advance(feed.training_batches("smoke", run.recipe, 0))
     with pytest.raises(KeyboardInterrupt):
         run.save()
     assert run.checkpoint.read_bytes() == before and train.Run("resnet", "smoke", 0, tmp_path).step == 0
@@ -86,8 +86,8 @@ def test_a_recipe_gives_the_losses_on_its_card(tmp_path):
     """The first hundred steps of the ResNet on Scenes, in another process than the one that wrote the card."""
     card = next(c for c in models.cards("scenes") if c["name"] == "resnet" and c["seed"] == 0)
     run = train.Run("resnet", "scenes", 0, tmp_path)
-    draw = batches.batches("scenes", run.recipe, 0)
-    assert card["data"] == batches.data_fingerprint("scenes", run.recipe, 0)
+    draw = feed.training_batches("scenes", run.recipe, 0)
+    assert card["data"] == feed.data_fingerprint("scenes", run.recipe, 0)
     losses = [run.advance(draw) for _ in range(100)]
     assert losses[:10] == pytest.approx(card["first_losses"][:10], abs=2e-3)
 

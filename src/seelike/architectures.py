@@ -16,7 +16,7 @@ from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import nn
 
-from seelike import hybrids, multiscale
+from seelike import hybrids, mvit
 
 GEOMETRY = {"smoke": (64, 8), "scenes": (64, 8), "cifar10": (32, 4)}  # image side and patch side, pixels
 
@@ -105,7 +105,7 @@ def _cmt(tier: str, **options: Any) -> nn.Module:
 def _mvit(tier: str, **options: Any) -> nn.Module:
     size, patch = GEOMETRY[tier]
     settings: dict[str, Any] = {"width": 30, "depths": (2, 4, 2), "kernel": patch - 1, "stride": patch // 2, "num_classes": 10}
-    return multiscale.MViT(size, **settings | options)
+    return mvit.MViT(size, **settings | options)
 
 
 OURS: dict[str, Callable[..., nn.Module]] = {

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seelike.capture import MOST, attention, batches, capture, flat, listening
+from seelike.capture import MOST, attention, capture, each_batch, flat, listening
 from seelike.cka import CKA, gram
 
 
@@ -93,7 +93,7 @@ def block_distances(
 
     rows = []
     with listening(model), attention(model, reduce=reduce) as found:
-        for x, _ in batches(model, loader):
+        for x, _ in each_batch(model, loader):
             size, images = x.shape[-1], len(x)
             if x.shape[-2] != size:
                 raise ValueError(f"Distances need square images, got {x.shape[-2]} x {size} pixels.")
@@ -134,7 +134,7 @@ def head_subsets(vit: nn.Module, other: nn.Module, loader: Iterable[Any], units:
     total = CKA([*labels, *units])
     inputs, outputs = capture(vit, [f"{name}.proj:in"]), capture(other, units, reduce=lambda h: gram(flat(h)))
     with listening(vit, other), inputs as inner, outputs as grams:
-        for x, _ in batches(vit, loader):
+        for x, _ in each_batch(vit, loader):
             vit(x)
             other(x.to(next(other.parameters(), x).device))
             parts = inner[f"{name}.proj:in"].unflatten(-1, (heads, -1))

@@ -119,7 +119,7 @@ def listening(*models: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def batches(model: nn.Module, loader: Iterable[Any]) -> Iterator[tuple[Tensor, Any]]:
+def each_batch(model: nn.Module, loader: Iterable[Any]) -> Iterator[tuple[Tensor, Any]]:
     """Images and labels (None without) of every batch, the images on the network's device.
 
     A batch is a tensor of images, or a sequence that starts with one. ValueError when none comes.

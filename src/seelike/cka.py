@@ -24,7 +24,7 @@ from scipy.stats import t as student
 from torch import Tensor, nn
 from torch.nn.functional import unfold
 
-from seelike.capture import Kind, batches, capture, flat, listening, patches, resolve
+from seelike.capture import Kind, capture, each_batch, flat, listening, patches, resolve
 from seelike.capture import layers as taps_of
 
 CACHED = 2**19  # numbers that a core keeps close: a product over such parts makes the subtraction nearly free
@@ -260,7 +260,7 @@ def localization_sweep(model: nn.Module, layer: str, loader: Iterable[Any]) -> C
     """
     total = None
     with listening(model), capture(model, [layer], reduce=lambda h: patches(h).transpose(0, 1)) as found:
-        for x, _ in batches(model, loader):
+        for x, _ in each_batch(model, loader):
             model(x)
             positions = found[layer]
             side = isqrt(len(positions))

@@ -21,7 +21,7 @@ from pandas.io.formats.style import Styler
 from scipy.stats import t as student
 
 from seelike.cka import bootstrap_error
-from seelike.graph import BUILT, LEDGER, ROOT, TIERS
+from seelike.project import BUILT, LEDGER, ROOT, TIERS
 
 Verdict = Literal["reproduced", "contradicted", "undecided", "not run"]
 COLUMNS = ["id", "paper", "chapter", "estimate", "low", "high", "verdict", "seeds", "statement", "statistic", "rule", "where", "figure"]

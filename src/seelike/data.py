@@ -22,8 +22,8 @@ import torch
 from timm.data import create_transform
 
 from seelike import scenes
-from seelike.graph import TIERS
 from seelike.images import MEAN, STD, Images, ImageStream, Transform, decode, normalise, report, resize
+from seelike.project import TIERS
 
 __all__ = ["MEAN", "STD", "ImageStream", "Images", "load", "normalise", "resize", "target"]
 

@@ -8,14 +8,14 @@ from importlib.metadata import version
 
 import torch
 
-from seelike import data, graph, models
+from seelike import data, models, project
 
 
 def tiers() -> dict[str, str]:
     """For every tier "can run", or what is missing and what to do."""
     report = {"smoke": "can run"}
     for tier in ("scenes", "cifar10"):
-        report[tier] = "can run" if models.cards(tier) else f"no weights in {graph.zoo(tier)}: run `make zoo`"
+        report[tier] = "can run" if models.cards(tier) else f"no weights in {project.zoo(tier)}: run `make zoo`"
     if report["cifar10"] == "can run" and not os.environ.get("SEELIKE_MIRROR"):
         report["cifar10"] = "can run if the hub can be reached, or with SEELIKE_MIRROR set"
     source = os.environ.get("SEELIKE_IMAGES", data.IMAGENET)

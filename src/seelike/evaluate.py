@@ -8,14 +8,14 @@ from scipy.stats import binomtest
 from torch import Tensor, nn
 
 from seelike import capture, data, probes, scenes, triggers
-from seelike.capture import batches, listening
+from seelike.capture import each_batch, listening
 
 
 @torch.no_grad()
 def predict(model: nn.Module, images: data.Images | data.ImageStream) -> Int[Tensor, " n"]:
     """The class that the network, in eval mode meanwhile, gives to every image; ValueError when some of them cannot be read."""
     with listening(model):
-        answers = torch.cat([model(x).argmax(1).cpu() for x, _ in batches(model, images)])
+        answers = torch.cat([model(x).argmax(1).cpu() for x, _ in each_batch(model, images)])
     if len(answers) != len(images):
         raise ValueError(
             f"{len(images) - len(answers)} images could not be read ({', '.join(images.skipped[:3])}): take them out of the set."

@@ -22,9 +22,9 @@ from timm.data import create_transform, resolve_data_config
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from seelike import hybrids, multiscale
+from seelike import hybrids, mvit
 from seelike.architectures import GEOMETRY, OURS
-from seelike.graph import TIERS, zoo
+from seelike.project import TIERS, zoo
 
 
 def transplant(source: nn.Module, model: nn.Module, *, head: bool = False) -> None:
@@ -54,7 +54,7 @@ def transform(name: str, tier: str = "imagenet") -> Callable[[Image.Image], torc
 
 
 def create(name: str, tier: str = "scenes", *, seed: int | None = None, **options: Any) -> nn.Module:
-    """An untrained network by our name (`OURS`, `hybrids.CMTS`, `multiscale.MVITS`), any timm name, or a local checkpoint.
+    """An untrained network by our name (`OURS`, `hybrids.CMTS`, `mvit.MVITS`), any timm name, or a local checkpoint.
 
     tier: sets image and patch size of our own networks; timm names ignore it.
     seed: makes the initial weights reproducible.
@@ -76,8 +76,8 @@ def create(name: str, tier: str = "scenes", *, seed: int | None = None, **option
             return OURS[name](tier, **options)
         if name in hybrids.CMTS:
             return hybrids.CMT(**hybrids.CMTS[name] | options)
-        if name in multiscale.MVITS:
-            return multiscale.MViT(**multiscale.MVITS[name] | options)
+        if name in mvit.MVITS:
+            return mvit.MViT(**mvit.MVITS[name] | options)
         if timm.is_model(name):
             return timm.create_model(name, **options)
     raise ValueError(f"No network is called {name!r}: expected one of {', '.join(OURS)}, or a name from timm.list_models().")

@@ -17,8 +17,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from seelike.graph import commit
 from seelike.models import place
+from seelike.project import commit
 
 COLOURS = dict(zip(("vit_cls", "resnet", "vit_gap", "mixer", "vit_matched"), sns.color_palette("colorblind", 10), strict=False)) | {
     "control": (0.35, 0.35, 0.35),

@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
-from seelike.capture import batches, capture, gap, listening
+from seelike.capture import capture, each_batch, gap, listening
 
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # per example, of standardised features
 View = Callable[[Tensor], Tensor]
@@ -120,7 +120,7 @@ def features(
     found: dict[str, list[Tensor]] = {}
     labels = []
     with listening(model), capture(model, layers, reduce=lambda h: view(h).detach().clone().cpu()) as taps:
-        for x, y in batches(model, loader):
+        for x, y in each_batch(model, loader):
             if y is None:
                 raise ValueError("A batch came without labels: give a loader of (images, labels).")
             model(x)
@@ -155,7 +155,7 @@ def few_shot(
             probes[tap, draw] = RidgeProbe().fit(_by_position(x[rows]), labels[rows], classes)
     right: dict[str, list[Tensor]] = {tap: [] for tap in held}
     with listening(model), capture(model, layers, reduce=lambda h: _by_position(view(h)).cpu()) as taps:
-        for x, y in batches(model, test):
+        for x, y in each_batch(model, test):
             model(x)
             for tap, h in taps.items():
                 scores = [(probes[tap, draw].predict(h) == y).double().mean(-1) for draw in range(draws)]

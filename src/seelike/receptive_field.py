@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seelike.capture import batches, capture, listening, resolve
+from seelike.capture import capture, each_batch, listening, resolve
 
 
 def centre(x: Float[Tensor, "b ..."]) -> Float[Tensor, "b c"]:
@@ -44,7 +44,7 @@ def effective_receptive_field(
     try:
         model.requires_grad_(False)
         with listening(model):
-            for x, _ in batches(model, loader):
+            for x, _ in each_batch(model, loader):
                 for tap, field in _fields(model, taps, x, probes, signs).items():
                     maps[tap].append(field)
     finally:

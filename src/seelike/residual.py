@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seelike.architectures import remove_skips
-from seelike.capture import batches, capture, layers, listening, tokens
+from seelike.capture import capture, each_batch, layers, listening, tokens
 
 __all__ = ["Residuals", "norm_ratio", "remove_skips", "residuals"]
 
@@ -37,7 +37,7 @@ def residuals(model: nn.Module, loader: Iterable[Any]) -> dict[str, Residuals]:
     sums = _sums(model)
     found: dict[str, list[tuple[Tensor, Tensor]]] = {branch: [] for _, branch in sums}
     with listening(model):
-        for x, _ in batches(model, loader):
+        for x, _ in each_batch(model, loader):
             with capture(model, list(dict.fromkeys(tap for pair in sums for tap in pair))) as taps:
                 model(x)
             for skip, branch in sums:

@@ -25,7 +25,7 @@ import jupytext
 import nbformat
 import papermill
 
-from seelike.graph import BUILT, CHAPTERS, NOTEBOOKS, ROOT, TIERS, timings
+from seelike.project import BUILT, CHAPTERS, NOTEBOOKS, ROOT, TIERS, timings
 
 WORK, TRIALS = ROOT / "_build" / "run", ROOT / "_build" / "trials"
 CELL_SECONDS = 600

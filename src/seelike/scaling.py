@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -133,13 +131,3 @@ def frontier(compute: ArrayLike, error: ArrayLike) -> Int[np.ndarray, " k"]:
     best = np.minimum.accumulate(y[order])
     first = np.concatenate([[True], y[order][1:] < best[:-1]])
     return order[first]
-
-
-def published() -> pd.DataFrame | None:
-    """The points that Zhai et al. printed, or None where they are not at hand.
-
-    One row per model, data set and training length: model, params_M, gflops_224, data, steps_at_bs4096, images_seen, inet_10shot_acc,
-    inet_finetune_acc (percent). Looked up in `SEELIKE_MIRROR/zhai2021/points.csv`.
-    """
-    path = Path(os.environ.get("SEELIKE_MIRROR", "")) / "zhai2021" / "points.csv"
-    return pd.read_csv(path) if "SEELIKE_MIRROR" in os.environ and path.exists() else None

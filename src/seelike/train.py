@@ -24,9 +24,9 @@ from safetensors.torch import save_file
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
-from seelike import data, graph, models
-from seelike.batches import Batches, batches, data_fingerprint
+from seelike import data, models, project
 from seelike.evaluate import few_shot, held_out, predict, share, stamped, validate
+from seelike.feed import Draw, data_fingerprint, training_batches
 from seelike.optimiser import Optimiser
 from seelike.recipes import RECIPES, recipe
 
@@ -77,7 +77,7 @@ class Run:
         save_file({k: v.contiguous() for k, v in tensors.items()}, temporary, {"state": json.dumps(state)})
         os.replace(temporary, self.checkpoint)
 
-    def advance(self, draw: Batches) -> float:
+    def advance(self, draw: Draw) -> float:
         """One optimiser step; returns its loss."""
         pixels, labels = draw(self.step)
         x = data.normalise(pixels).contiguous(memory_format=torch.channels_last)
@@ -95,7 +95,7 @@ class Run:
 
     def loop(self) -> None:
         """Train to the end with a progress bar, validating on the way and saving every minute."""
-        draw = batches(self.tier, self.recipe, self.seed)
+        draw = training_batches(self.tier, self.recipe, self.seed)
         batch, steps, points = self.recipe.batch, self.recipe.steps, self.recipe.points
         bar = tqdm(total=self.recipe.images, initial=self.step * batch, unit="img", desc=f"{self.tier}/{self.name}-{self.seed}")
         started = saved = time.monotonic()
@@ -172,7 +172,7 @@ def train(recipe: str, out: Path | str | None = None, *, tier: str = "scenes", s
 
     Raises ValueError for a recipe that the tier lacks, and for a checkpoint in `out` that another recipe made.
     """
-    run = Run(recipe, tier, seed, Path(out) if out else graph.zoo(tier))
+    run = Run(recipe, tier, seed, Path(out) if out else project.zoo(tier))
     run.loop()
     return run.publish()
 

@@ -18,7 +18,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 from seelike import claims
-from seelike.graph import TIERS, timings
+from seelike.project import TIERS, timings
 
 MATHJAX = "mathjax/tex-chtml.js"
 NOTEBOOK_BRANCH = "notebooks"

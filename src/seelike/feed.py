@@ -12,10 +12,10 @@ from torch import Tensor
 from seelike import augment, data, scenes, triggers
 from seelike.recipes import Recipe
 
-Batches = Callable[[int], tuple[UInt8[Tensor, "b 3 h w"], Int[Tensor, " b"]]]
+Draw = Callable[[int], tuple[UInt8[Tensor, "b 3 h w"], Int[Tensor, " b"]]]
 
 
-def batches(tier: str, recipe: Recipe, seed: int) -> Batches:
+def training_batches(tier: str, recipe: Recipe, seed: int) -> Draw:
     """The training batch of every step.
 
     Fresh scenes, or shuffled epochs over a fixed set; CIFAR-10 is cropped and mirrored as well. Then what the recipe does to
@@ -74,5 +74,5 @@ def training_set(tier: str, recipe: Recipe, seed: int) -> data.Images:
 
 def data_fingerprint(tier: str, recipe: Recipe, seed: int) -> str:
     """sha256 of the first four training batches."""
-    draw = batches(tier, recipe, seed)
+    draw = training_batches(tier, recipe, seed)
     return sha256(b"".join(draw(step)[0].numpy().tobytes() for step in range(4))).hexdigest()

@@ -4,15 +4,15 @@ import subprocess
 
 import pytest
 
-from seelike import decisions
+from seelike import published
 
 
 def test_fetching_takes_what_is_needed_and_nothing_else(tmp_path, monkeypatch):
     def git(*arguments):
         subprocess.run(["git", "-C", tmp_path / "source", *arguments], check=True, capture_output=True)
 
-    inside = tmp_path / "source" / decisions.INSIDE
-    for kind in decisions.CHECKSUMS:
+    inside = tmp_path / "source" / published.INSIDE
+    for kind in published.CHECKSUMS:
         (inside / f"texture-shape_{kind}").mkdir(parents=True)
         (inside / f"texture-shape_{kind}" / "a.csv").write_text("subj\n")
     (tmp_path / "source" / "large.bin").write_text("not wanted")
@@ -21,14 +21,14 @@ def test_fetching_takes_what_is_needed_and_nothing_else(tmp_path, monkeypatch):
     git("-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", "one")
     source = f"file://{tmp_path / 'source'}"
     with pytest.raises(ValueError, match="gave other decisions on cue-conflict than expected"):
-        decisions.fetch(tmp_path / "mirror", source, "HEAD")
+        published.fetch(tmp_path / "mirror", source, "HEAD")
     assert not (tmp_path / "mirror").exists()
-    kinds = {kind: decisions.checksum(inside / f"texture-shape_{kind}") for kind in decisions.CHECKSUMS}
+    kinds = {kind: published.checksum(inside / f"texture-shape_{kind}") for kind in published.CHECKSUMS}
     monkeypatch.setattr(decisions, "CHECKSUMS", kinds)
     for _ in range(2):
-        made = decisions.fetch(tmp_path / "mirror", source, "HEAD")
+        made = published.fetch(tmp_path / "mirror", source, "HEAD")
     assert [p.name for p in made] == list(kinds) and sorted(f.name for f in (tmp_path / "mirror").rglob("*") if f.is_file()) == [
         "a.csv"
     ] * 2
     with pytest.raises(ConnectionError, match="git clone failed"):
-        decisions.fetch(tmp_path / "mirror", f"file://{tmp_path / 'nowhere'}")
+        published.fetch(tmp_path / "mirror", f"file://{tmp_path / 'nowhere'}")

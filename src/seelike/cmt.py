@@ -1,4 +1,4 @@
-"""CMT, a vision transformer with convolutions inside (Guo et al. 2021), which timm does not have; MViT is in `seelike.multiscale`.
+"""CMT, a vision transformer with convolutions inside (Guo et al. 2021), which timm does not have; MViT is in `seelike.mvit`.
 
 Reached through `models.create`; blocks carry the names that `capture.layers` knows.
 """
@@ -15,9 +15,7 @@ from timm.layers import DropPath
 from torch import Tensor, nn
 from torch.nn.functional import gelu, interpolate, scaled_dot_product_attention
 
-from seelike.multiscale import MViT, initialise
-
-__all__ = ["CMT", "CMTS", "MViT"]
+from seelike.mvit import initialise
 
 
 def _depthwise(width: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:

@@ -1,6 +1,6 @@
 """Decisions of humans and networks, trial by trial, as Tuli et al. 2021 published them: where they are, and fetching them.
 
-`python -m seelike.decisions <folder>` fetches them into a mirror, which `SEELIKE_MIRROR` then names.
+`python -m seelike.published <folder>` fetches them into a mirror, which `SEELIKE_MIRROR` then names.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def checksum(folder: Path) -> str:
     return sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.csv")))).hexdigest()
 
 
-def published(kind: str) -> pd.DataFrame | None:
+def decisions(kind: str) -> pd.DataFrame | None:
     """The decisions of humans and networks that Tuli et al. published, or None where they are not at hand.
 
     kind: cue-conflict or silhouettes. They are looked up in `SEELIKE_MIRROR/tuli2021/<kind>`, where `fetch` puts them. A copy that
@@ -81,14 +81,24 @@ def published(kind: str) -> pd.DataFrame | None:
     return read_decisions(folder)
 
 
+def scaling_points() -> pd.DataFrame | None:
+    """The points that Zhai et al. printed, or None where they are not at hand.
+
+    One row per model, data set and training length: model, params_M, gflops_224, data, steps_at_bs4096, images_seen, inet_10shot_acc,
+    inet_finetune_acc (percent). Looked up in `SEELIKE_MIRROR/zhai2021/points.csv`.
+    """
+    path = Path(os.environ.get("SEELIKE_MIRROR", "")) / "zhai2021" / "points.csv"
+    return pd.read_csv(path) if "SEELIKE_MIRROR" in os.environ and path.exists() else None
+
+
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m seelike.decisions", description="Fetch the decisions that Tuli et al. published.")
+    parser = argparse.ArgumentParser(prog="python -m seelike.published", description="Fetch the decisions that Tuli et al. published.")
     parser.add_argument("mirror", help="folder that SEELIKE_MIRROR names")
     try:
         made = fetch(parser.parse_args().mirror)
     except (ConnectionError, ValueError) as error:
-        parser.exit(2, f"seelike.decisions: {error}\n")
+        parser.exit(2, f"seelike.published: {error}\n")
     print("\n".join(map(str, made)))
 
 

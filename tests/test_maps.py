@@ -1,0 +1,55 @@
+"""Summaries of maps, on maps whose answer is known."""
+
+import numpy as np
+import pytest
+
+from seelike import maps
+
+
+def blocks(sizes, inside=0.9, outside=0.2):
+    stage = np.repeat(np.arange(len(sizes)), sizes)
+    return np.where(stage[:, None] == stage, inside, outside) * (1 - np.eye(len(stage))) + np.eye(len(stage)), stage
+
+
+def test_uniformity_ignores_the_diagonal():
+    m = np.full((6, 6), 0.3)
+    np.fill_diagonal(m, 1)
+    assert maps.uniformity(m) == pytest.approx(0.3)
+
+
+def test_contrast_and_reach_of_a_map_of_blocks():
+    m, stage = blocks([4, 4, 4, 4])
+    assert maps.contrast(m, stage) == pytest.approx(0.7)
+    assert maps.low_high(m) == pytest.approx(0.2)
+    assert maps.contrast(np.ones((8, 8)), np.arange(8) // 2) == pytest.approx(0)
+
+
+def test_stages_by_name_and_by_depth():
+    names = ["conv1.0", "bn1", "layer1.0.conv1", "layer2.0.conv1", "layer3.1.bn2", "layer4.1.act2"]
+    assert maps.stages(names).tolist() == [1, 1, 1, 2, 3, 4]
+    assert maps.stages(["stem.conv", "stages.0.blocks.1", "stages.3.blocks.0", "norm"]).tolist() == [0, 0, 3, 3]
+    assert maps.stages([f"blocks.{i}" for i in range(8)]).tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def test_grid_finds_the_period_and_nothing_without_one():
+    phase = np.arange(48) % 6
+    periodic = 0.5 + 0.1 * np.cos(2 * np.pi * (phase[:, None] - phase) / 6)
+    assert maps.grid(periodic, 6) > 0.2
+    distance = np.abs(np.arange(48)[:, None] - np.arange(48))
+    assert maps.grid(np.exp(-distance / 20), 6) < 0
+    assert maps.grid(0.5 + 0.1 * np.random.default_rng(0).normal(size=(48, 48)), 6) < 0
+
+
+def test_correspondence():
+    v, r = np.linspace(0, 1, 40)[:, None], np.linspace(0, 1, 60)
+    aligned = np.exp(-((v - r) ** 2) / 0.01)
+    assert maps.matched_depth(aligned) == pytest.approx(0.25, abs=0.03)
+    assert maps.matched_share(aligned) == pytest.approx(60 / 130, abs=0.03)
+    fading = aligned * (1 - 0.8 * v)
+    assert maps.top_unlike(fading) == pytest.approx(0.8 / 3, abs=0.03)
+
+
+def test_same_depth_takes_corresponding_layers():
+    c = np.arange(12.0).reshape(3, 4)
+    assert maps.same_depth(c) == pytest.approx((c[0, 0] + c[1, 2] + c[2, 3]) / 3)
+    assert maps.same_depth(np.eye(5)) == 1
