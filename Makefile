@@ -1,28 +1,27 @@
-# Five words: book, test, lab, zoo, clean.   make book TIER=cifar10 JOBS=2
+# Five words: book, test, lab, zoo, clean.   make book TIER=cifar10 JOBS=2   make book CAST=mine.yml
 TIER ?= scenes
+CAST ?=
 JOBS ?= 2
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-SNAKEMAKE = $(BIN)/snakemake --cores $(JOBS) --rerun-triggers mtime params input --rerun-incomplete --config tier=$(TIER) jobs=$(JOBS)
+export TIER CAST JOBS
 
 .PHONY: book test lab zoo clean
 
 book: $(READY)
-	@$(SNAKEMAKE) --quiet rules progress -- book
-	@$(BIN)/python -m seelike.run --times
-	@echo "The book is at file://$(CURDIR)/_build/html/index.html"
+	@python -m seelike.build book --tier "$${CAST:-$$TIER}" --jobs "$$JOBS"
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	@python -m pytest
 
 lab: $(READY)
-	$(BIN)/jupytext --sync notebooks/*.py
-	$(BIN)/jupyter lab work/ipynb
+	@python -m seelike.readers work
+	@jupyter lab work
 
 zoo: $(READY)
-	$(SNAKEMAKE) -- zoo
+	@python -m seelike.build zoo --tier "$$TIER" --jobs "$$JOBS"
 
 clean:
 	rm -rf _build book/chapters work .snakemake

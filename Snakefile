@@ -1,64 +1,97 @@
-"""The graph: weights -> executed chapters -> book. Two cores or a cluster: snakemake --executor ..."""
+"""The graph: weights -> executed chapters -> site. Two cores or a cluster: snakemake --profile ... (page "How to run").
+
+What a rule makes is told by a stamp, never by the page or the site itself: Snakemake deletes a rule's outputs before it runs, and an old
+page is better than none.
+"""
 
 import os
 from pathlib import Path
 
-from seelike import project
+from seelike import project, tiers
 
-TIER = config.get("tier", "scenes")
+TIER = tiers.get(str(config.get("tier", project.DEFAULT)))
 JOBS = int(config.get("jobs", 2))
-CHAPTERS = [path.stem for path in sorted(project.NOTEBOOKS.glob("*.py"))]
+SOURCES = sorted(project.NOTEBOOKS.glob("*.py"))
 LAST = "15_scorecard"  # reads what the others recorded
-PAGES = sorted(str(p) for pattern in ("*.md", "*.bib", "_static/*") for p in Path("book").glob(pattern))
-PAGE = [str(p.relative_to(project.ROOT)) for p in project.modules(project.ROOT / "src/seelike/sphinxext.py")] + ["src/seelike/sphinxext.py"]
+SITE = [str(p.relative_to(project.ROOT)) for p in project.modules(project.ROOT / "src/seelike/site.py")] + ["src/seelike/site.py", "src/seelike/sphinxext.py"]
+PROSE = sorted(str(p) for pattern in ("*.md", "*.bib", "_static/*") for p in Path("book").glob(pattern))
+
+
+def book_of(chapter):
+    """The book whose page a chapter is: its tier's, or the default's."""
+    return TIER.name if project.follows(project.NOTEBOOKS / f"{chapter}.py") else project.DEFAULT
+
+
+def stamp(chapter):
+    """Says that a page is up to date; a stamp whose page is gone is taken away."""
+    mark = project.BUILD / book_of(chapter) / "done" / chapter
+    if not (project.pages(book_of(chapter)) / f"{chapter}.ipynb").exists():
+        mark.unlink(missing_ok=True)
+    return str(mark.relative_to(project.ROOT))
+
+
+CHAPTERS = {p.stem: stamp(p.stem) for p in SOURCES if TIER.file is None or project.follows(p)}
+if not (project.BUILD / TIER.name / "html" / "index.html").exists():
+    (project.BUILD / TIER.name / "done" / "site").unlink(missing_ok=True)
 
 
 def needs(wildcards):
-    """A chapter depends on its source, the modules it imports, the tier's weights and the ledger's rules."""
+    """A chapter depends on its source, the modules it imports, weights, the ledger's rules and what other tiers recorded."""
     chapter = project.NOTEBOOKS / f"{wildcards.chapter}.py"
     files = [chapter, *project.modules(chapter), project.LEDGER, project.ROOT / "requirements.lock"]
-    files += sorted(project.zoo(TIER).parent.glob("*/*.json"))
-    files += [path for path in (project.ROOT / "results").glob("*/*.json") if path.parent.name != TIER]
+    files += sorted(project.zoo(project.DEFAULT).parent.glob("*/*.json"))
+    files += [path for path in project.PUBLISHED.glob("*/*.json") if path.parent.name != TIER.name]
+    files += [TIER.file] if TIER.file and wildcards.book == TIER.name else []
     if wildcards.chapter == LAST:
-        files += [project.CHAPTERS / f"{name}.ipynb" for name in CHAPTERS if name != LAST]
+        files += [project.ROOT / mark for name, mark in CHAPTERS.items() if name != LAST]
     return [os.path.relpath(f, project.ROOT) for f in files]
 
 
 rule book:
     input:
-        expand("book/chapters/{chapter}.ipynb", chapter=CHAPTERS),
-        PAGES,
+        f"_build/{TIER.name}/done/site",
+
+
+rule site:
+    input:
+        list(CHAPTERS.values()),
+        PROSE,
         "_config.yml",
         "_toc.yml",
-        PAGE,
+        SITE,
     output:
-        "_build/html/index.html",
-    log:
-        "_build/book.log",
+        touch(f"_build/{TIER.name}/done/site"),
+    params:
+        tier=str(TIER.file or TIER.name),
     shell:
-        "rm -rf _build/html; "  # pictures of earlier builds would stay
-        "jupyter-book build . -W -n --keep-going > {log} 2>&1 || (tail -n 40 {log}; exit 1)"
+        "python -m seelike.site --tier {params.tier:q} > /dev/null"
 
 
 rule chapter:
     input:
         needs,
     output:
-        "book/chapters/{chapter}.ipynb",
+        touch("_build/{book}/done/{chapter,[0-9][0-9]_[a-z_]+}"),
     params:
-        tier=TIER,
+        tier=lambda wildcards: str(TIER.file or TIER.name) if wildcards.book == TIER.name else wildcards.book,
+        jobs=JOBS,
     threads: 1
+    resources:
+        mem_mb=6000,
+        runtime=30,
     shell:
-        "python -m seelike.run {wildcards.chapter} --tier {params.tier} --jobs " + str(JOBS)
+        "python -m seelike.run {wildcards.chapter} --tier {params.tier:q} --jobs {params.jobs}"
 
 
 def zoo(wildcards):
-    """Weights that the tier's chapters read; imported here because it is the only place that needs torch."""
-    from seelike import recipes
+    """Cards of all networks that the tier's chapters read, and weights that a card describes and that are lost."""
+    from seelike import recipes  # here because it is the only place that needs torch
+    from seelike.cards import cards
 
-    if TIER not in recipes.ZOO:
-        raise WorkflowError(f"Tier {TIER} has no networks to train, only {', '.join(recipes.ZOO)}.")
-    return [f"zoo/{TIER}/{name}-{seed}.json" for name, seed in recipes.ZOO[TIER]]
+    folder = project.zoo(TIER.name)
+    lost = [c.label for c in cards(TIER).values() if c.sha256 and not c.made.step and not (folder / f"{c.label}.safetensors").exists()]
+    files = [folder / f"{name}-{seed}.json" for name, seed in recipes.ZOO[TIER.name]] + [folder / f"{label}.safetensors" for label in lost]
+    return [os.path.relpath(f, project.ROOT) for f in files]
 
 
 rule zoo:
@@ -71,13 +104,37 @@ def start(wildcards):
     from seelike import recipes
 
     before = recipes.recipe(wildcards.name, wildcards.tier).start
-    return [f"zoo/{wildcards.tier}/{before}-{wildcards.seed}.json"] if before else []
+    return [f"{ZOO}/{wildcards.tier}/{before}-{wildcards.seed}.json"] if before else []
+
+
+def minutes(wildcards, attempt):
+    """Twice what a recipe expects on one core."""
+    from seelike import recipes
+
+    return int(2 * attempt * (recipes.recipe(wildcards.name, wildcards.tier).minutes or 60))
+
+
+ZOO = os.path.relpath(project.zoo("x").parent, project.ROOT)
+TRAIN = "python -m seelike.train {wildcards.name} --tier {wildcards.tier} --seed {wildcards.seed} --threads 1"
 
 
 rule weights:
     input:
         ancient(start),  # a clone's files have no order in time
     output:
-        "zoo/{tier}/{name}-{seed,[0-9]+}.json",  # the card; weights lie beside it where a figure reads them
+        ZOO + "/{tier}/{name}-{seed,[0-9]+}.json",  # the card; weights lie beside it where a figure reads them
+    resources:
+        mem_mb=4000,
+        runtime=minutes,
     shell:
-        "python -m seelike.train {wildcards.name} --tier {wildcards.tier} --seed {wildcards.seed} --threads 1"
+        TRAIN
+
+
+rule lost_weights:
+    output:
+        ZOO + "/{tier}/{name}-{seed,[0-9]+}.safetensors",
+    resources:
+        mem_mb=4000,
+        runtime=minutes,
+    shell:
+        TRAIN

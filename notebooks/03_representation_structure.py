@@ -40,10 +40,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from seelike import claims, data, maps, models, plots
+from seelike import claims, maps, plots
+from seelike.chapter import Chapter
 from seelike.cka import sweep
+from seelike.intervals import estimate
 
-plots.style()
+book = Chapter("03", tier)
 
 # %% [markdown]
 # ## Method: every tap of every network in one sweep
@@ -60,69 +62,41 @@ plots.style()
 # its layers are alike by construction. Other initial weights would make other controls.
 
 # %%
-images = data.load(
-    tier, "test", n_images, seed=3, transform=models.transform("vit_cls", tier)
-)
-seeds = models.shared_seeds(["vit_cls", "resnet"], tier)
-cast = {
-    f"{name}-{seed}": models.load(name, tier, seed)
-    for name in ("vit_cls", "resnet")
-    for seed in seeds
-}
-cast |= {
-    f"{c['name']}-{c['seed']}": models.load(c["name"], tier, c["seed"])
-    for c in models.cards(tier)
-    if c["name"] in ("vit_gap", "mixer", "vit_matched")
-}
-cast |= {
-    f"untrained {name}": models.untrained(name, tier)
-    for name in ("vit_cls", "resnet")
-}
-
+images = book.images(n_images, seed=3)
+pairs = book.pairs("vit_cls", "resnet")
+cast = book.cast(
+    "vit_cls", "resnet", "vit_gap", "mixer", "vit_matched",
+    untrained=("vit_cls", "resnet"),
+)  # fmt: skip
 similarity = sweep(cast, images, "all")
-cka = similarity.compute()
 print(
-    f"{len(cast)} networks, {len(cka)} taps, {len(cka) ** 2:,} pairs, {n_images} images in batches of {images.batch_size}"
+    f"{len(cast)} networks, {len(similarity.layers)} taps, {len(similarity.layers) ** 2:,} pairs, "
+    f"{len(images)} images in batches of {images.batch_size}"
 )
 
 # %% [markdown]
-# One matrix now holds everything, and each figure below is a block of it. A helper picks the rows of one network
-# and the columns of another:
-
-
-# %%
-taps = (
-    pd.Series(range(len(cka)), index=cka.index)
-    .groupby(lambda label: label.split("/")[0], sort=False)
-    .apply(np.array)
-)
-
-
-def block(matrix, row, column=None):
-    return matrix[np.ix_(taps[row], taps[column or row])]
-
+# One object now holds everything, and each figure below is a block of it: `similarity.block(row, column)` has the layers of one network
+# as rows and those of another as columns.
 
 # %% [markdown]
 # ## Within a network
 
 # %% mystnb={"figure": {"name": "fig-structure", "caption": "Every layer against every other layer of the same network; bright is similar. Above: trained (one seed). Below: fresh random weights, the control that such maps need. Ticks on the ResNet mark the first tap of each stage. In the ViT, dark lines every six taps are the outputs of attention before they are added to the stream. What is bright below is not due to training."}, "image": {"alt": "Four square heat maps of CKA, first layer at the lower left, dark at 0 and bright at 1, a bright diagonal in each. Top left: trained ViT. Top right: trained ResNet, with its stages marked. Bottom: the same architectures with random weights. The uniformity of each is plotted in the next figure."}} tags=["hide-input"]
-fig, axes = plt.subplots(2, 2, figsize=(7.2, 6.6))
-panels = {
-    f"vit_cls-{seeds[0]}": "ViT (CLS)",
-    f"resnet-{seeds[0]}": "ResNet",
-    "untrained vit_cls": "ViT, untrained",
-    "untrained resnet": "ResNet, untrained",
-}
-for ax, (name, title) in zip(axes.flat, panels.items()):
+shown = book.shown(cast, "vit_cls", "resnet")
+columns = -(-len(shown) // 2)
+fig, axes = plt.subplots(2, columns, figsize=(3.6 * columns, 6.6), squeeze=False)
+for ax, name in zip(axes.flat, shown):
     plots.similarity_map(
-        ax, block(cka.to_numpy(), name), title, rows="tap", columns="tap"
+        ax, similarity.block(name), plots.label(name), rows="tap", columns="tap"
     )
-    stage = maps.stages([cka.index[i] for i in taps[name]])
     if "resnet" in name:
+        stage = maps.stages(similarity.networks[name])
         starts = [0, *np.flatnonzero(np.diff(stage)) + 1]
         ax.set_xticks(starts)
         ax.set_yticks(starts)
-plots.sign(fig, tier, seeds[:1])
+for ax in axes.flat[len(shown) :]:
+    ax.set_axis_off()
+book.sign(fig, [0])
 
 # %% [markdown]
 # Four numbers say what the eye sees. Let $M$ be the map of a network with $L$ taps, and $s(i)$ the stage of tap $i$: by name in the
@@ -153,12 +127,6 @@ plots.sign(fig, tier, seeds[:1])
 
 # %%
 PERIOD = 6  # taps in a transformer block
-
-
-def stage_of(name):
-    return maps.stages([cka.index[i] for i in taps[name]])
-
-
 within = {
     "uniformity": maps.uniformity,
     "lowest with highest third": maps.low_high,
@@ -167,68 +135,68 @@ within = {
 # %% mystnb={"figure": {"name": "fig-uniformity", "caption": "Mean similarity of different layers (left), and of the lowest with the highest third (right), for every network; intervals over images. Grey: untrained controls. A trained network left of its grey dot has become less uniform by training."}, "image": {"alt": "Two dot plots, one row per network, CKA from 0 to 1 on the horizontal axis, with 95 % intervals. Left: mean CKA between different layers. Right: mean CKA between lowest and highest third. Untrained controls are the two grey rows at the bottom."}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=(8.6, 0.33 * len(cast) + 1.4), sharey=True)
 for ax, (label, f) in zip(axes, within.items()):
-    rows = {}
-    for name in cast:
-        own = similarity.select([cka.index[i] for i in taps[name]])
-        value, draws = own.bootstrap(f)
-        rows[name] = claims.estimate([value], draws[None], len(own.hsic))
+    rows = {name: estimate([similarity.bootstrap(f, name)]) for name in cast}
     plots.intervals(ax, rows, {name: plots.colour(name) for name in cast})
     ax.set_yticks(range(len(cast)), [plots.label(n, seed=True) for n in cast])
     ax.set(xlabel=label, xlim=(-0.02, 1.02))
-plots.sign(fig, tier, seeds)
+book.sign(fig)
 
 # %% [markdown]
 # Contrast and grid, too, need their controls: a grid in the untrained ViT comes from what the taps are, not from what was learned. The rule asks for a pattern that
 # repeats once a block, and not already every half block. A map that repeats every three taps has a grid to the eye and none to the rule, so *contradicted* can mean a finer grid.
 # The last three columns are the autocorrelations behind it.
 
+
 # %%
-shape = {"contrast": lambda m, n: maps.contrast(m, stage_of(n))}
-shape["grid"] = lambda m, n: maps.grid(m, PERIOD)
-for lag in (3, 6, 9):
-    shape[f"r({lag})"] = lambda m, n, lag=lag: maps.autocorrelation(m, lag)
-own = {name: block(cka.to_numpy(), name) for name in cast}
-pd.DataFrame(
-    {
-        k: {plots.label(n, seed=True): f(m, n) for n, m in own.items()}
-        for k, f in shape.items()
+def shape(name):
+    m = similarity.block(name).to_numpy()
+    row = {
+        "contrast": maps.contrast(m, maps.stages(similarity.networks[name])),
+        "grid": maps.grid(m, PERIOD) if len(m) > 2 * PERIOD else np.nan,
     }
-).round(2)
+    return row | {f"r({lag})": maps.autocorrelation(m, lag) for lag in (3, 6, 9)}
+
+
+pd.DataFrame({plots.label(name, seed=True): shape(name) for name in cast}).T.round(
+    2
+)
 
 # %% [markdown]
 # ## Between the networks
 
 # %%
-pairs = [(f"vit_cls-{s}", f"resnet-{s}") for s in seeds]
+# needs: vit_cls, resnet
+vit, resnet = pairs[0]
 two = {name: cast[name] for name in pairs[0]}
-null = sweep(two, islice(images, 4), "all", shuffle=True).compute().to_numpy()
-first = block(cka.to_numpy(), *pairs[0])
+null = sweep(two, islice(images, 4), "all", shuffle=True)
 controls = {
-    "ViT and ResNet": (first, "ResNet tap"),
+    "ViT and ResNet": (similarity.block(vit, resnet), "ResNet tap"),
     "both untrained": (
-        block(cka.to_numpy(), "untrained vit_cls", "untrained resnet"),
+        similarity.block("untrained vit_cls", "untrained resnet"),
         "ResNet tap",
     ),
-    "other images": (null[: len(first), len(first) :], "ResNet tap"),
+    "other images": (null.block(vit, resnet), "ResNet tap"),
 }
-if len(seeds) > 1:
+if len(pairs) > 1:
     controls["ViT and ViT of another seed"] = (
-        block(cka.to_numpy(), pairs[0][0], pairs[1][0]),
+        similarity.block(vit, pairs[1][0]),
         "ViT tap, other seed",
     )
 
 # %% mystnb={"figure": {"name": "fig-cross", "caption": "ViT layers (rows) against another network's layers (columns); bright is similar. First: a trained ViT and ResNet. Controls: both untrained (what is there without training); the two networks shown different images (an unbiased estimator gives values near 0); and, where there are two seeds, a ViT against a ViT of another seed (how alike two runs of one recipe are)."}, "image": {"alt": "Four heat maps of CKA, dark at 0 and bright at 1, ViT layers upwards. First: against a trained ResNet. Second: both networks untrained. Third: different images for the two networks, dark throughout. Fourth, if two seeds exist: against a ViT of another seed."}} tags=["hide-input"]
+# needs: vit_cls, resnet
 fig, axes = plt.subplots(2, 2, figsize=(7.2, 6.6))
 for ax, (title, (values, columns)) in zip(axes.flat, controls.items()):
     plots.similarity_map(ax, values, title, rows="ViT tap", columns=columns)
 for ax in axes.flat[len(controls) :]:
     ax.set_axis_off()
-plots.sign(fig, tier, seeds[:2])
+book.sign(fig, book.seeds[:2])
 
 # %% mystnb={"figure": {"name": "fig-match", "caption": "For each ViT layer the most similar ResNet layer (left), and how similar it is (right), for every seed. The dotted lines mark what the paper reports for R50 and ViT-B/32: the lowest 60 of 130 ResNet layers go with about the lowest 25 of 75 ViT layers. If that held here, curves would stay below the horizontal line up to the vertical one, and above it after. Dips on the right are outputs of attention."}, "image": {"alt": "Two line plots against relative depth of the ViT. Left: relative depth of the best-matching ResNet layer, one line per seed. Right: CKA of that best match, from 0 to 1, one line per seed."}} tags=["hide-input"]
+# needs: vit_cls, resnet
 fig, axes = plt.subplots(1, 2, figsize=(8.2, 3.4))
-for (v, r), seed in zip(pairs, seeds):
-    c = block(cka.to_numpy(), v, r)
+for (v, r), seed in zip(pairs, book.seeds):
+    c = similarity.block(v, r).to_numpy()
     depth = np.linspace(0, 1, len(c))
     axes[0].plot(
         depth,
@@ -249,7 +217,7 @@ axes[1].set(
     xlabel="depth in the ViT", ylabel="CKA with the best match", ylim=(0, 1)
 )
 axes[1].legend()
-plots.sign(fig, tier, seeds)
+book.sign(fig)
 
 # %% [markdown]
 # ## Seven claims, decided
@@ -258,39 +226,21 @@ plots.sign(fig, tier, seeds)
 # order, and on resampled batches of images. The interval covers both. With so few pairs its part from seeds is wide; treating the seeds as unpaired would give another width.
 
 # %%
+# needs: vit_cls, resnet
+v_stages, r_stages = (maps.stages(similarity.networks[name]) for name in pairs[0])
 STATISTICS = {
-    "R21-1": lambda v, r, c, sv, sr: (
-        maps.uniformity(v) - maps.uniformity(r)
-    ),
-    "R21-2": lambda v, r, c, sv, sr: maps.low_high(v) - maps.low_high(r),
-    "R21-3": lambda v, r, c, sv, sr: (
-        maps.contrast(r, sr) - 2 * maps.contrast(v, sv)
-    ),
-    "R21-4": lambda v, r, c, sv, sr: maps.grid(v, PERIOD),
-    "R21-5": lambda v, r, c, sv, sr: maps.matched_depth(c),
-    "R21-6": lambda v, r, c, sv, sr: (
-        abs(maps.matched_share(c) - 25 / 75) / (25 / 75)
-    ),
-    "R21-7": lambda v, r, c, sv, sr: maps.top_unlike(c),
-}
-
-
-def decide(f, pairs=pairs):
-    """The statistic of every pair of networks, on all images and on resamples of them."""
-    values, draws = zip(*(two_networks(f, v, r) for v, r in pairs))
-    return claims.estimate(values, np.stack(draws), len(similarity.hsic))
-
-
-def two_networks(f, v, r):
-    both = similarity.select([cka.index[i] for i in (*taps[v], *taps[r])])
-    n, stages = len(taps[v]), (stage_of(v), stage_of(r))
-    return both.bootstrap(lambda m: f(m[:n, :n], m[n:, n:], m[:n, n:], *stages))
-
-
-# %%
+    "R21-1": lambda v, r, c: maps.uniformity(v) - maps.uniformity(r),
+    "R21-2": lambda v, r, c: maps.low_high(v) - maps.low_high(r),
+    "R21-3": lambda v, r, c: maps.contrast(r, r_stages) - 2 * maps.contrast(v, v_stages),
+    "R21-4": lambda v, r, c: maps.grid(v, PERIOD),
+    "R21-5": lambda v, r, c: maps.matched_depth(c),
+    "R21-6": lambda v, r, c: abs(maps.matched_share(c) - 25 / 75) / (25 / 75),
+    "R21-7": lambda v, r, c: maps.top_unlike(c),
+}  # fmt: skip
 for claim, f in STATISTICS.items():
-    claims.record(claim, tier, decide(f), seeds=len(seeds), images=n_images)
-claims.chapter("03", tier)
+    seeds = [similarity.bootstrap(f, v, r) for v, r in pairs]
+    book.decide(claim, seeds, images=len(images))
+book.table()
 
 # %% [markdown]
 # ### Is it only that one network is better?
@@ -300,27 +250,24 @@ claims.chapter("03", tier)
 # only, and stopping early also changes how far the ViT has converged. On Scenes, accuracies are close anyway; on CIFAR-10, where they are far apart, we have no such control.
 
 # %%
-stopped = next((n for n in cast if n.startswith("vit_matched")), None)
-if stopped:
-    ended = stopped.replace("vit_matched", "vit_cls")
-    matched, whole = (
-        {claim: decide(f, [(v, pairs[0][1])]) for claim, f in STATISTICS.items()}
-        for v in (stopped, ended)
+# needs: vit_matched
+stopped = next(n for n in cast if n.startswith("vit_matched"))
+rows = {}
+for claim, f in STATISTICS.items():
+    ended = similarity.bootstrap(
+        f, stopped.replace("vit_matched", "vit_cls"), pairs[0][1]
     )
-    control = pd.DataFrame(matched, index=["estimate", "low", "high"]).T
-    control.insert(0, "ViT at its end", {c: e.estimate for c, e in whole.items()})
-    control["verdict it would give"] = [
-        claims.verdict(claims.ledger()[c]["rule"], e.low, e.high)
-        for c, e in matched.items()
-    ]
-    claims.keep(
-        "03",
-        tier,
-        {"accuracy_matched": {c: e._asdict() for c, e in matched.items()}},
+    e = estimate([similarity.bootstrap(f, stopped, pairs[0][1])])
+    rows[claim] = {"ViT at its end": ended.value} | e._asdict()
+    rows[claim]["verdict it would give"] = claims.verdict(
+        claims.ledger()[claim]["rule"], e.low, e.high
     )
-else:
-    control = pd.DataFrame()
-control.round(2)
+book.keep(
+    accuracy_matched={
+        c: {k: r[k] for k in ("estimate", "low", "high")} for c, r in rows.items()
+    }
+)
+pd.DataFrame(rows).T.round(2)
 
 # %% [markdown]
 # ### Is it the ViT, or its class token?
@@ -328,41 +275,59 @@ control.round(2)
 # The same numbers with ViT (GAP), which reads its answer from the mean of its tokens, in the place of ViT (CLS):
 
 # %%
-gap = [
-    (f"vit_gap-{s}", r) for s, (_, r) in zip(seeds, pairs) if f"vit_gap-{s}" in cast
-]
-rows = {c: decide(STATISTICS[c], gap) for c in ("R21-1", "R21-2") if gap}
-pd.DataFrame(rows, index=["estimate", "low", "high"]).T.round(2)
+# needs: vit_gap, resnet
+rows = {}
+for claim in ("R21-1", "R21-2"):
+    f = STATISTICS[claim]
+    gap = [
+        similarity.bootstrap(f, v, r) for v, r in book.pairs("vit_gap", "resnet")
+    ]
+    rows[claim] = estimate(gap)._asdict()
+pd.DataFrame(rows).T.round(2)
 
 # %% tags=["hide-input"]
-names = (*pairs[0], "untrained vit_cls", "untrained resnet")
-maps = {name: block(cka.to_numpy(), name).round(3).tolist() for name in names}
-settings = {"images": n_images, "batch_size": images.batch_size, "seeds": seeds}
-settings["provenance"] = plots.provenance(tier, seeds)
-maps["cross"] = first.round(3).tolist()
-claims.keep("03", tier, {"maps": maps, "settings": settings})
+# needs: vit_cls, resnet
+maps_kept = {
+    n: similarity.block(n).round(3).to_numpy().tolist()
+    for n in (vit, resnet, "untrained vit_cls", "untrained resnet")
+}
+maps_kept["cross"] = similarity.block(vit, resnet).round(3).to_numpy().tolist()
+book.keep(
+    maps=maps_kept,
+    settings={
+        "images": len(images),
+        "batch_size": images.batch_size,
+        "seeds": book.seeds,
+    },
+)
 
 # %% [markdown]
 # ## The same on natural images
 #
-# These maps were recorded when this chapter was run on CIFAR-10; nothing in them was computed on this page.
+# These maps were recorded when this chapter was run at other tiers; nothing in them was computed on this page.
 
-# %% mystnb={"figure": {"name": "fig-recorded", "caption": "CIFAR-10, recorded: a ViT and a ResNet trained on natural images of 32 pixels, and the two against each other."}, "image": {"alt": "Three heat maps recorded on CIFAR-10: CKA between all layers of the ViT, of the ResNet, and of the ViT against the ResNet, dark at 0 and bright at 1. The table below gives their statistics."}} tags=["hide-input"]
-recorded = claims.results("cifar10", "03")
+# %% mystnb={"figure": {"name": "fig-recorded", "caption": "Recorded at other tiers, one row each: a ViT, a ResNet, and the two against each other."}, "image": {"alt": "Rows of three heat maps recorded at other tiers: CKA between all layers of a ViT, of a ResNet, and of the ViT against the ResNet, dark at 0 and bright at 1. The tables below give their statistics."}} tags=["hide-input"]
+recorded = book.recorded("maps")
 panels = {"ViT (CLS)": "vit_cls-0", "ResNet": "resnet-0", "ViT and ResNet": "cross"}
-if recorded:
-    fig, axes = plt.subplots(1, 3, figsize=(9.6, 3.2))
-    for ax, (title, name) in zip(axes, panels.items()):
+fig, axes = plt.subplots(
+    len(recorded), 3, figsize=(9.6, 3.2 * len(recorded)), squeeze=False
+)
+for row, (other, sections) in zip(axes, recorded):
+    for ax, (title, name) in zip(row, panels.items()):
         rows, columns = (
             ("ViT tap", "ResNet tap") if name == "cross" else ("tap", "tap")
         )
         plots.similarity_map(
-            ax, recorded["maps"][name], title, rows=rows, columns=columns
+            ax,
+            sections["maps"][name],
+            f"{title}, {other.title}",
+            rows=rows,
+            columns=columns,
         )
-    plots.sign(fig, "cifar10", recorded=recorded["settings"]["provenance"])
+book.sign(fig, recorded=recorded)
 
 # %%
-claims.chapter("03", "cifar10")
+book.tables(recorded)
 
 # %% [markdown]
 # ## What it means

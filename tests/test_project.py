@@ -38,8 +38,11 @@ def test_only_percent_sources_are_tracked():
 
 
 def test_nothing_unpickles():
+    """The one exception makes tensors and calls no code: `weights_only`, and a file whose sha256 the module holds."""
+    allowed = {"src/seelike/pretrained.py": "torch.load(stream, weights_only=True)"}
     for path in tracked("src/*.py", "notebooks/*.py", "benchmarks/*.py"):
-        assert not re.search(r"pickle|torch\.load\(|trust_remote_code", (ROOT / path).read_text()), path
+        text = (ROOT / path).read_text().replace(allowed.get(path, "\0"), "")
+        assert not re.search(r"pickle|torch\.load\(|trust_remote_code", text), path
 
 
 def test_numbers_are_not_typed_into_prose():

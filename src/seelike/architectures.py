@@ -16,9 +16,7 @@ from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import nn
 
-from seelike import hybrids, mvit
-
-GEOMETRY = {"smoke": (64, 8), "scenes": (64, 8), "cifar10": (32, 4)}  # image side and patch side, pixels
+from seelike.hybrids import CMT, MViT
 
 
 class BlockWithoutSkips(Block):
@@ -58,54 +56,53 @@ def remove_skips(model: nn.Module, blocks: Sequence[int]) -> nn.Module:
             continue
         block.downsample = Nothing()
         weight: Any = (block.bn3 if isinstance(block, Bottleneck) else block.bn2).weight
-        if not weight.any():
+        if not weight.is_meta and not weight.any():
             nn.init.ones_(weight)
     return model
 
 
-def _vit(tier: str, *, width: int = 96, depth: int = 8, heads: int = 3, without_skips: Sequence[int] = (), **options: Any) -> nn.Module:
-    size, patch = GEOMETRY[tier]
-    settings = {"img_size": size, "patch_size": patch, "mlp_ratio": 2.0, "num_classes": 10} | options
+def _vit(
+    side: int, patch: int, *, width: int = 96, depth: int = 8, heads: int = 3, without_skips: Sequence[int] = (), **options: Any
+) -> nn.Module:
+    settings = {"img_size": side, "patch_size": patch, "mlp_ratio": 2.0} | options
     return remove_skips(VisionTransformer(embed_dim=width, depth=depth, num_heads=heads, **settings), without_skips)
 
 
-def _vit_gap(tier: str, **options: Any) -> nn.Module:
-    return _vit(tier, global_pool="avg", class_token=False, fc_norm=False, **options)
+def _vit_gap(side: int, patch: int, **options: Any) -> nn.Module:
+    return _vit(side, patch, global_pool="avg", class_token=False, fc_norm=False, **options)
 
 
 def _resnet(
-    tier: str, *, width: int = 16, depths: tuple[int, ...] = (2, 2, 2, 2), without_skips: Sequence[int] = (), **options: Any
+    side: int, patch: int, *, width: int = 16, depths: tuple[int, ...] = (2, 2, 2, 2), without_skips: Sequence[int] = (), **options: Any
 ) -> nn.Module:
     channels = tuple(width * 2**i for i in range(4))
-    settings = {"num_classes": 10, "stem_type": "deep", "stem_width": width // 2} | options
+    settings = {"stem_type": "deep", "stem_width": width // 2} | options
     model = ResNet(BasicBlock, depths, channels=channels, **settings)  # type: ignore[arg-type]
     model.maxpool = nn.Sequential()  # small images: the first stage works at 32x32 in every tier
-    model.get_submodule("conv1.0").stride = (GEOMETRY[tier][0] // 32,) * 2  # type: ignore[assignment]
+    model.get_submodule("conv1.0").stride = (side // 32,) * 2  # type: ignore[assignment]
     return remove_skips(model, without_skips)
 
 
-def _mixer(tier: str, *, width: int = 96, depth: int = 8, **options: Any) -> nn.Module:
-    size, patch = GEOMETRY[tier]
-    settings: dict[str, Any] = {"img_size": size, "patch_size": patch, "mlp_ratio": (0.5, 3.0), "num_classes": 10} | options
+def _mixer(side: int, patch: int, *, width: int = 96, depth: int = 8, **options: Any) -> nn.Module:
+    settings: dict[str, Any] = {"img_size": side, "patch_size": patch, "mlp_ratio": (0.5, 3.0)} | options
     return MlpMixer(embed_dim=width, num_blocks=depth, **settings)
 
 
-def _vit_map(tier: str, **options: Any) -> nn.Module:
-    return _vit(tier, global_pool="map", class_token=False, **options)
+def _vit_map(side: int, patch: int, **options: Any) -> nn.Module:
+    return _vit(side, patch, global_pool="map", class_token=False, **options)
 
 
-def _cmt(tier: str, **options: Any) -> nn.Module:
+def _cmt(side: int, patch: int, **options: Any) -> nn.Module:
     settings: dict[str, Any] = {
         "stem_width": 16, "widths": (30, 60, 120), "depths": (2, 2, 4), "heads": (1, 2, 4), "reductions": (4, 2, 1),
-        "expansion": 2.0, "project": 120, "num_classes": 10,
+        "expansion": 2.0, "project": 120,
     }  # fmt: skip
-    return hybrids.CMT(GEOMETRY[tier][0], **settings | options)
+    return CMT(side, **settings | options)
 
 
-def _mvit(tier: str, **options: Any) -> nn.Module:
-    size, patch = GEOMETRY[tier]
-    settings: dict[str, Any] = {"width": 30, "depths": (2, 4, 2), "kernel": patch - 1, "stride": patch // 2, "num_classes": 10}
-    return mvit.MViT(size, **settings | options)
+def _mvit(side: int, patch: int, **options: Any) -> nn.Module:
+    settings: dict[str, Any] = {"width": 30, "depths": (2, 4, 2), "kernel": patch - 1, "stride": patch // 2}
+    return MViT(side, **settings | options)
 
 
 OURS: dict[str, Callable[..., nn.Module]] = {

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import combinations
-from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seelike.capture import MOST, attention, capture, each_batch, flat, listening
+from seelike.capture import attention, capture, device_of, each_batch, flat, grid, listening
 from seelike.cka import CKA, gram
 
 
@@ -33,16 +32,6 @@ def _grid_distances(queries: int, keys: int, strided: bool = False) -> Float[Ten
     return torch.cdist(places(queries), places(keys))
 
 
-def grid_side(n: int, prefix: int | None = None) -> tuple[int, int]:
-    """Side of the square grid among n tokens and the number of tokens before it (`prefix=None`: what is left over)."""
-    side = isqrt(n if prefix is None else max(n - prefix, 0))
-    if prefix is None and n - side**2 > MOST:
-        raise ValueError(f"{n} tokens are no square grid after at most {MOST} others: distances need a side x side grid of patches.")
-    if prefix is not None and (prefix < 0 or side**2 != n - prefix):
-        raise ValueError(f"{n} tokens with a prefix of {prefix} make no square grid: distances need a side x side grid of patches.")
-    return side, n - side**2
-
-
 def mean_distance(
     weights: Float[Tensor, "b heads n m"], patch: int | float, *, prefix: int | None = None, renormalise: bool = True, strided: bool = False
 ) -> Float[Tensor, "b heads"]:
@@ -54,7 +43,7 @@ def mean_distance(
     class token counts as distance 0. strided: keys
     stand at every k-th query (padded pooling, as in MViT) and not at the centre of their cells.
     """
-    (side, first), (coarse, skip) = (grid_side(n, prefix) for n in weights.shape[-2:])
+    (side, first), (coarse, skip) = (grid(n, prefix) for n in weights.shape[-2:])
     inner = weights[..., first:, skip:].float()
     distance = _grid_distances(side, coarse, strided).to(inner.device) * patch
     per_query = (inner * distance).sum(-1)
@@ -71,7 +60,7 @@ def uniform_distance(side: int, patch: int) -> float:
 
 def prefix_mass(weights: Float[Tensor, "b heads n n"], *, prefix: int | None = None) -> Float[Tensor, "b heads"]:
     """Share of the patches' attention that goes to the tokens before the grid (class token, registers)."""
-    first = grid_side(weights.shape[-1], prefix)[1]
+    first = grid(weights.shape[-1], prefix)[1]
     return weights[..., first:, :first].sum(-1).mean(-1)
 
 
@@ -81,6 +70,7 @@ def block_distances(
 ) -> list[Float[np.ndarray, "batches heads"]]:
     """Mean attention distance in pixels of every head of every block, one value per batch; ValueError for a network without attention.
 
+    Images whose head attends to no patch at all are left out of the mean; a batch of nothing else is NaN.
     Blocks may have grids and numbers of heads of their own, as in pyramids.
     """
     size, images = 0, 0
@@ -88,8 +78,8 @@ def block_distances(
     def reduce(weights: Tensor) -> Tensor:
         if len(weights) != images:
             raise ValueError(f"Attention came for {len(weights)} sequences of {images} images: distances inside windows are not distances.")
-        patch = size / grid_side(weights.shape[-2], prefix)[0]
-        return mean_distance(weights, patch, prefix=prefix, renormalise=renormalise, strided=strided).mean(0)
+        patch = size / grid(weights.shape[-2], prefix)[0]
+        return mean_distance(weights, patch, prefix=prefix, renormalise=renormalise, strided=strided).nanmean(0)
 
     rows = []
     with listening(model), attention(model, reduce=reduce) as found:
@@ -99,7 +89,7 @@ def block_distances(
                 raise ValueError(f"Distances need square images, got {x.shape[-2]} x {size} pixels.")
             model(x)
             rows.append(list(found.values()))
-    return [torch.stack(block).double().cpu().numpy() for block in zip(*rows, strict=True)]
+    return [torch.stack(block).cpu().double().numpy() for block in zip(*rows, strict=True)]
 
 
 def head_distances(
@@ -136,7 +126,7 @@ def head_subsets(vit: nn.Module, other: nn.Module, loader: Iterable[Any], units:
     with listening(vit, other), inputs as inner, outputs as grams:
         for x, _ in each_batch(vit, loader):
             vit(x)
-            other(x.to(next(other.parameters(), x).device))
+            other(x.to(device_of(other)))
             parts = inner[f"{name}.proj:in"].unflatten(-1, (heads, -1))
             own = [gram(parts[..., i, :]) for i in range(heads)]
             summed = {label: torch.stack([own[i] for i in s]).sum(0) for label, s in zip(labels, chosen, strict=True)}
@@ -151,15 +141,15 @@ def rollout(model: nn.Module, x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b s
     Raises ValueError for a network without a class token, or whose blocks do not all attend between the same tokens.
     """
     with listening(model), attention(model, reduce=lambda a: a.mean(1)) as maps:
-        model(x)
+        model(x.to(device_of(model)))
     sizes = {tuple(weights.shape[1:]) for weights in maps.values()}
     queries, keys = next(iter(sizes))
-    side, prefix = grid_side(keys)
+    side, prefix = grid(keys)
     if len(sizes) > 1 or queries != keys or not prefix:
         shapes = ", ".join(f"{q} x {k}" for q, k in sorted(sizes))
         raise ValueError(f"Rollout needs a class token and attention between the same tokens in every block, got maps of {shapes}.")
-    same = torch.eye(keys, device=x.device)
+    same = torch.eye(keys, device=device_of(model))
     flow = same
     for weights in maps.values():
         flow = (0.5 * weights + 0.5 * same) @ flow
-    return flow[:, 0, prefix:].unflatten(1, (side, side))
+    return flow[:, 0, prefix:].unflatten(1, (side, side)).to(x.device)

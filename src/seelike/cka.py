@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from math import isqrt
 from typing import Any, cast
 
 import numpy as np
@@ -24,8 +23,9 @@ from scipy.stats import t as student
 from torch import Tensor, nn
 from torch.nn.functional import unfold
 
-from seelike.capture import Kind, capture, each_batch, flat, listening, patches, resolve
+from seelike.capture import Kind, capture, device_of, each_batch, flat, grid, listening, patches, resolve
 from seelike.capture import layers as taps_of
+from seelike.intervals import Resampled, jackknife_error, resampling
 
 CACHED = 2**19  # numbers that a core keeps close: a product over such parts makes the subtraction nearly free
 MINIMUM = 4  # the unbiased estimator divides by n(n - 3)
@@ -54,14 +54,14 @@ def centre(k: Float[Tensor, "*layers n n"], unbiased: bool = True) -> Float[Tens
 
     unbiased: U-centring (Székely & Rizzo 2014), zero diagonal; otherwise double centring.
     """
-    k = k.double()
-    n = k.shape[-1]
+    given, n = k, k.shape[-1]
+    k = (k.cpu() if k.device.type == "mps" else k).double()  # MPS has no float64
     if not unbiased:
         rows = k.mean(-1, keepdim=True)
         return k - rows - rows.mT + rows.mean(-2, keepdim=True)
     if n < MINIMUM:
         raise ValueError(f"Unbiased CKA needs batches of at least {MINIMUM} examples, got {n}: drop a smaller last batch.")
-    k = k.clone() if k.dtype == torch.float64 else k
+    k = k.clone() if k is given else k
     k.diagonal(dim1=-2, dim2=-1).zero_()
     rows = k.sum(-1, keepdim=True) / (n - 2)
     k = k - rows - rows.mT + rows.sum(-2, keepdim=True) / (n - 1)
@@ -118,6 +118,32 @@ class CKA:
         half = student.ppf(0.5 + level / 2, len(leave) - 1) * jackknife_error(leave)
         return self._frame(whole - half), self._frame(whole + half)
 
+    def block(self, row: str, column: str | None = None) -> pd.DataFrame:
+        """CKA of the layers of one network with those of another (default: with its own), as rows and columns named by layer.
+
+        row, column: networks, the part of a label before the first "/"; ValueError names the ones there are.
+        """
+        column = column or row
+        part = self.of(*dict.fromkeys((row, column))).compute().loc[self._own(row), self._own(column)]
+        return part.rename(index=_bare, columns=_bare)
+
+    def of(self, *networks: str) -> CKA:
+        """The accumulator of all layers of some networks, in the order asked for."""
+        return self.select([label for name in networks for label in self._own(name)])
+
+    @property
+    def networks(self) -> dict[str, list[str]]:
+        """The layers of every network, by the part of their labels before the first "/"."""
+        names: dict[str, list[str]] = {}
+        for label in self.layers:
+            names.setdefault(label.partition("/")[0], []).append(label.partition("/")[2])
+        return names
+
+    def _own(self, network: str) -> list[str]:
+        if network not in self.networks:
+            raise ValueError(f"No network is called {network!r} here: expected one of {', '.join(self.networks)}.")
+        return [label for label in self.layers if label.partition("/")[0] == network]
+
     def jackknife(self, f: Callable[[np.ndarray], Any]) -> tuple[Any, np.ndarray]:
         """Any function of the CKA matrix (float64, layers x layers): of all batches, and with each batch left out."""
         if len(self.hsic) < 2:
@@ -126,23 +152,31 @@ class CKA:
         leave = [f(self._ratio(hsic - h, norm - m)) for h, m in zip(self.hsic, self.norm, strict=True)]
         return f(self._ratio(hsic, norm)), np.asarray(leave)
 
-    def bootstrap(self, f: Callable[[np.ndarray], Any], draws: int = 200, seed: int = 0) -> tuple[Any, np.ndarray]:
-        """Any function of the CKA matrix: of all batches, and of `draws` resamples of the batches.
+    def bootstrap(self, f: Callable[..., Any], *networks: str, draws: int = 200, seed: int = 0) -> Resampled:
+        """Any function of CKA: of all batches, and of `draws` resamples of the batches.
 
+        f: takes the whole matrix (float64, layers x layers); with two networks (V, R) their blocks V x V, R x R, V x R;
+            with one its own.
         Right for medians and maxima too, where the jackknife is not. Two accumulators over the same batches meet
         the same resamples.
         """
-        batches = len(self.hsic)
-        if batches < 2:
-            raise ValueError(f"A bootstrap interval needs at least 2 batches, got {batches}.")
-        weights = np.random.default_rng(seed).multinomial(batches, np.full(batches, 1 / batches), draws)
-        w = torch.from_numpy(weights).double()
-        hsic, norm = torch.tensordot(w, torch.stack(self.hsic), 1), w @ torch.stack(self.norm)
-        return f(self._ratio(*self._sums())), np.asarray([f(self._ratio(h, n)) for h, n in zip(hsic, norm, strict=True)])
+        own = self.of(*dict.fromkeys(networks)) if networks else self
+        first = len(self._own(networks[0])) if networks else 0
+
+        def g(m: np.ndarray) -> Any:
+            return f(m[:first, :first], m[first:, first:], m[:first, first:]) if len(networks) == 2 else f(m)
+
+        weights = torch.from_numpy(resampling(len(own.hsic), draws, seed)).double()
+        hsic, norm = torch.tensordot(weights, torch.stack(own.hsic), 1), weights @ torch.stack(own.norm)
+        resampled = np.asarray([g(own._ratio(h, n)) for h, n in zip(hsic, norm, strict=True)])
+        return Resampled(g(own._ratio(*own._sums())), resampled, len(own.hsic))
 
     def select(self, layers: Sequence[str]) -> CKA:
-        """The accumulator of some of the layers, in the order asked for."""
-        index = torch.tensor([self.layers.index(layer) for layer in layers])
+        """The accumulator of some of the layers, in the order asked for; ValueError names what it lacks."""
+        places = {layer: i for i, layer in enumerate(self.layers)}
+        if absent := [layer for layer in layers if layer not in places]:
+            raise ValueError(f"No layer is called {absent[0]!r} here: the {len(places)} layers are {', '.join(self.layers[:3])}, ...")
+        index = torch.tensor([places[layer] for layer in layers], dtype=torch.long)
         part = CKA(layers, unbiased=self.unbiased, shuffle=self.shuffle)
         part.hsic = [h[index][:, index] for h in self.hsic]
         part.norm = [n[index] for n in self.norm]
@@ -206,14 +240,8 @@ class CKA:
         return self
 
 
-def bootstrap_error(draws: np.ndarray, batches: int) -> np.ndarray:
-    """Standard error from bootstrap draws along the first axis, corrected for the small number of batches."""
-    return np.asarray(np.std(draws, axis=0, ddof=1) * np.sqrt(batches / (batches - 1)))
-
-
-def jackknife_error(leave: np.ndarray) -> np.ndarray:
-    """Standard error from leave-one-out values along the first axis (Efron & Tibshirani 1993, Eq. 11.5)."""
-    return np.asarray(np.sqrt((len(leave) - 1) * np.var(leave, axis=0)))
+def _bare(label: str) -> str:
+    return label.partition("/")[2]
 
 
 def sweep(
@@ -231,9 +259,15 @@ def sweep(
     networks or by network. view: what of a layer is compared (`flat`, `gap`, `cls`, ...).
     Networks run in eval mode and are put back; each may be on a device of its own. Under torchrun the ranks take turns at
     batches and the result is the same on each; the loader must give every rank the same batches.
+    Raises ValueError for a batch too small for the unbiased estimator: before the first one where the loader tells its size.
     """
     if not models:
         raise ValueError("No network was given: expected at least one, as {name: network}.")
+    if unbiased and 0 < (last := _last_batch(loader)) < MINIMUM:
+        raise ValueError(
+            f"Unbiased CKA needs batches of at least {MINIMUM} examples, but the last one of this loader has {last}: "
+            "leave it out (drop_last), or choose another batch size."
+        )
     taps = {name: _taps(model, layers[name] if isinstance(layers, Mapping) else layers) for name, model in models.items()}
     total = CKA([f"{name}/{tap}" for name in models for tap in taps[name]], unbiased=unbiased, shuffle=shuffle)
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
@@ -263,8 +297,8 @@ def localization_sweep(model: nn.Module, layer: str, loader: Iterable[Any]) -> C
         for x, _ in each_batch(model, loader):
             model(x)
             positions = found[layer]
-            side = isqrt(len(positions))
-            if side**2 != len(positions) or x.shape[-1] % side:
+            side, _ = grid(len(positions), 0)
+            if x.shape[-1] % side:
                 raise ValueError(f"{layer} has {len(positions)} positions: a square grid that divides {x.shape[-1]} pixels was expected.")
             if x.shape[-1] != x.shape[-2]:
                 raise ValueError(f"Square images were expected, got {x.shape[-2]} x {x.shape[-1]} pixels.")
@@ -283,6 +317,15 @@ def token_localization(model: nn.Module, layer: str, loader: Iterable[Any]) -> p
     return values.iloc[:n, n:]
 
 
+def _last_batch(loader: Any) -> int:
+    """Size of a loader's last batch; 0 where it cannot be told beforehand. Loaders of PyTorch count batches, ours count images."""
+    size = getattr(loader, "batch_size", None)
+    counted = getattr(loader, "sampler", loader)
+    if not size or getattr(loader, "drop_last", False) or not hasattr(counted, "__len__"):
+        return 0
+    return (len(counted) - 1) % size + 1 if len(counted) else 0
+
+
 def _taps(model: nn.Module, layers: Taps) -> list[str]:
     if layers in ("block", "branch", "all"):
         return taps_of(model, cast(Kind, layers))
@@ -292,7 +335,7 @@ def _taps(model: nn.Module, layers: Taps) -> list[str]:
 @torch.no_grad()
 def _grams(model: nn.Module, taps: Sequence[str], view: Callable[[Tensor], Tensor], x: Tensor) -> dict[str, Tensor]:
     with capture(model, taps, reduce=lambda h: gram(view(h))) as found:
-        model(x.to(next(model.parameters(), x).device))
+        model(x.to(device_of(model)))
     if odd := [tap for tap, k in found.items() if len(k) != len(x)]:
         raise ValueError(f"{odd[0]} does not give one row per image (windows or tokens as a batch?): name another layer.")
     return found

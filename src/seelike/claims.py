@@ -1,44 +1,42 @@
 """The ledger: claims of the papers, rules fixed in advance, verdicts computed from intervals.
 
-`book/claims.yml` holds the rules. Chapters call `record`; what they record is written as JSON under
-`SEELIKE_RESULTS` (set by the runner, which moves it to `_build/results` once the chapter is a page), and `results/`
-holds the runs that were published.
+`book/claims.yml` holds the rules. Chapters record numbers; where they are written and found depends on who runs them:
+
+| who                        | writes to                     | reads, first found wins                      |
+|----------------------------|-------------------------------|----------------------------------------------|
+| the runner, for a book     | the run's own folder          | the run, the book's numbers, `results/`      |
+| a site being built         | nothing                       | the book's numbers, `results/`               |
+| a notebook opened by hand  | `_build/lab/results`          | the same, `results/`                         |
+
+A book's numbers are those of its own tier or cast, and of published data; those of all other tiers come from `results/`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import yaml
 from pandas.io.formats.style import Styler
-from scipy.stats import t as student
 
-from seelike.cka import bootstrap_error
-from seelike.project import BUILT, LEDGER, ROOT, TIERS
+from seelike import intervals, project, tiers
+from seelike.intervals import Estimate, Resampled
 
 Verdict = Literal["reproduced", "contradicted", "undecided", "not run"]
 COLUMNS = ["id", "paper", "chapter", "estimate", "low", "high", "verdict", "seeds", "statement", "statistic", "rule", "where", "figure"]
-
-
-class Estimate(NamedTuple):
-    """A number with its 95 % interval."""
-
-    estimate: float
-    low: float
-    high: float
+DATA = "published"  # stands in the place of a tier for numbers that others published
 
 
 @lru_cache(1)
 def ledger() -> dict[str, dict[str, Any]]:
     """All claims by id."""
-    return {claim["id"]: claim for claim in yaml.safe_load(LEDGER.read_text())}
+    return {claim["id"]: claim for claim in yaml.safe_load(project.LEDGER.read_text(encoding="utf-8"))}
 
 
 def verdict(rule: str, low: float, high: float) -> Verdict:
@@ -60,86 +58,58 @@ def verdict(rule: str, low: float, high: float) -> Verdict:
     return "undecided"
 
 
-def estimate(values: Sequence[float], draws: np.ndarray, batches: int) -> Estimate:
-    """Mean over seeds with an interval over seeds and images.
-
-    values: (seeds,), the statistic of every seed. draws: (seeds, draws), the same on resampled batches of images.
-    The two half-widths, each with its own Student's t, are added in quadrature; one seed has images only.
-    """
-    mean, seeds = float(np.mean(values)), len(values)
-    half = student.ppf(0.975, batches - 1) * bootstrap_error(np.mean(draws, axis=0), batches)
-    if seeds > 1:
-        half = np.hypot(half, student.ppf(0.975, seeds - 1) * np.std(values, ddof=1) / seeds**0.5)
-    return Estimate(mean, mean - float(half), mean + float(half))
+def results(tier: str | tiers.Tier, chapter: str) -> dict[str, Any]:
+    """What a chapter recorded at a tier (or on `published` data), as the table above says; {} if nothing."""
+    found = next((path for path in _places(key(tier), chapter) if path.exists()), None)
+    return {} if found is None else _read(found, found.stat().st_mtime_ns)
 
 
-def difference(*pairs: tuple[Mapping[str, Any], Mapping[str, Any]]) -> Estimate:
-    """Accuracy of one network of the zoo minus another's, from pairs of cards, one pair a start.
-
-    The interval holds 1.96 standard errors of the test images, which all starts share, and Student's over starts, added in
-    quadrature; it ends where a difference of accuracies must.
-    """
-    values = [a["accuracy"] - b["accuracy"] for a, b in pairs]
-    half = np.mean([1.96 * sum(c["accuracy"] * (1 - c["accuracy"]) / c["test_images"] for c in pair) ** 0.5 for pair in pairs])
-    if len(pairs) > 1:
-        half = np.hypot(half, student.ppf(0.975, len(pairs) - 1) * np.std(values, ddof=1) / len(pairs) ** 0.5)
-    mean = float(np.mean(values))
-    return Estimate(mean, max(mean - float(half), -1.0), min(mean + float(half), 1.0))
+def _places(tier: str, chapter: str) -> list[Path]:
+    book = os.environ.get("SEELIKE_BOOK", project.LAB)
+    folders = [_live()] + ([project.results(book)] if tier in (book, DATA) else []) + [project.PUBLISHED]
+    return [folder / tier / f"{chapter}.json" for folder in folders]
 
 
-def bootstrap(f: Callable[..., Any], *batches: np.ndarray, draws: int = 200, seed: int = 0) -> tuple[Any, np.ndarray]:
-    """Any function of means over batches: of all batches, and of `draws` resamples of the batches.
-
-    batches: arrays (batches, ...) measured on the same batches of images; `f` takes the mean over the first axis of each.
-    The same resamples come up as in `CKA.bootstrap`.
-    """
-    n = len(batches[0])
-    if n < 2 or any(len(b) != n for b in batches):
-        raise ValueError(f"A bootstrap interval needs the same 2 or more batches in every array, got {[len(b) for b in batches]}.")
-    weights = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), draws) / n
-    resampled = [np.tensordot(weights, b, 1) for b in batches]
-    return f(*(b.mean(0) for b in batches)), np.asarray([f(*means) for means in zip(*resampled, strict=True)])
+@lru_cache(256)
+def _read(path: Path, changed: int) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
-def results(tier: str, chapter: str) -> dict[str, Any]:
-    """What a chapter recorded at a tier: this machine's run if there is one, else the published run, else {}."""
-    for folder in (_live(), BUILT, ROOT / "results"):
-        path = folder / tier / f"{chapter}.json"
-        if path.exists():
-            return json.loads(path.read_text())
-    return {}
+def decide(claim: str, tier: str | tiers.Tier, seeds: Sequence[Resampled], *, images: int) -> Verdict:
+    """Enter the statistic of every seed on the same batches of images, as an estimate over both (`intervals.estimate`)."""
+    return record(claim, tier, intervals.estimate(seeds), seeds=len(seeds), images=images)
 
 
-def record(claim: str, tier: str, value: Estimate, *, seeds: int, images: int) -> Verdict:
+def record(claim: str, tier: str | tiers.Tier, value: Estimate, *, seeds: int, images: int) -> Verdict:
     """Enter a claim's estimate at a tier into its chapter's results and return the verdict."""
     if claim not in ledger():
-        raise ValueError(f"{claim!r} is not in {LEDGER.name}: write its rule there before the run that decides it.")
-    _check(tier)
-    entry = {key: round(float(number), 6) for key, number in zip(Estimate._fields, value, strict=True)}
+        raise ValueError(f"{claim!r} is not in {project.LEDGER.name}: write its rule there before the run that decides it.")
+    if not value.low <= value.estimate <= value.high and not np.isnan(value).any():
+        raise ValueError(f"The estimate of {claim} lies outside of its interval: {tuple(value)}.")
+    entry = {key: None if np.isnan(number) else round(number, 6) for key, number in zip(Estimate._fields, map(float, value), strict=True)}
     entry |= {"seeds": int(seeds), "images": int(images)}
     keep(ledger()[claim]["chapter"], tier, {"claims": {claim: entry}})
-    return verdict(ledger()[claim]["rule"], entry["low"], entry["high"])
+    return verdict(ledger()[claim]["rule"], *_ends(entry))
 
 
-def keep(chapter: str, tier: str, numbers: Mapping[str, Mapping[str, Any]]) -> None:
+def keep(chapter: str, tier: str | tiers.Tier, numbers: Mapping[str, Mapping[str, Any]]) -> None:
     """Merge sections of numbers (JSON-like) into a chapter's results of a tier, all or nothing."""
-    path = _live() / tier / f"{chapter}.json"
-    held = json.loads(path.read_text()) if path.exists() else {}
+    path = _live() / key(tier) / f"{chapter}.json"
+    held = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     for section, entries in numbers.items():
         held.setdefault(section, {}).update(entries)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}")
-    temporary.write_text(json.dumps(held, indent=1, sort_keys=True) + "\n")
+    temporary.write_text(json.dumps(held, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
     os.replace(temporary, path)
 
 
-def table(tier: str = "scenes") -> pd.DataFrame:
+def table(tier: str | tiers.Tier = project.DEFAULT) -> pd.DataFrame:
     """One row per claim: id, paper, chapter, estimate, low, high, verdict ("not run" without a result), and the rule."""
-    _check(tier)
     rows = []
     for name, claim in ledger().items():
         entry = results(tier, claim["chapter"]).get("claims", {}).get(name)
-        decided = {"verdict": verdict(claim["rule"], entry["low"], entry["high"]), **entry} if entry else {"verdict": "not run"}
+        decided = {**entry, "verdict": verdict(claim["rule"], *_ends(entry))} if entry else {"verdict": "not run"}
         rows.append(claim | decided)
     return pd.DataFrame(rows).reindex(columns=COLUMNS)
 
@@ -152,7 +122,7 @@ def words(estimate: float, low: float, high: float) -> str:
     return f"{estimate:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def chapter(number: str, tier: str) -> Styler:
+def chapter(number: str, tier: str | tiers.Tier) -> Styler:
     """The ledger's rows of one chapter that were decided at a tier, to be shown: statement, estimate, interval, rule, verdict, seeds."""
     rows = table(tier)
     rows = rows[(rows["chapter"] == number) & (rows["verdict"] != "not run")].set_index("id")
@@ -161,10 +131,22 @@ def chapter(number: str, tier: str) -> Styler:
     return rows[["statement", "estimate [95 %]", "rule", "verdict", "seeds"]].style.format(escape="html")
 
 
-def _check(tier: str) -> None:
-    if tier not in (*TIERS, "published"):
-        raise ValueError(f"There is no tier {tier!r}: expected one of {', '.join(TIERS)}, or published.")
+def key(tier: str | tiers.Tier) -> str:
+    """The name under which the numbers of a tier, a cast or `published` data are kept; ValueError for a tier that there is not."""
+    return DATA if tier == DATA else tiers.get(tier).name
+
+
+def recorded() -> list[str]:
+    """Tiers and casts of the book, besides the one that is being run, of which the repository holds published numbers."""
+    return [
+        name for name in tiers.names() if (project.PUBLISHED / name).is_dir() and name != os.environ.get("SEELIKE_BOOK", project.DEFAULT)
+    ]
+
+
+def _ends(entry: Mapping[str, Any]) -> tuple[float, float]:
+    low, high = (float("nan") if entry[end] is None else float(entry[end]) for end in ("low", "high"))
+    return low, high
 
 
 def _live() -> Path:
-    return Path(os.environ.get("SEELIKE_RESULTS", BUILT))
+    return Path(os.environ.get("SEELIKE_RESULTS", project.results(project.LAB)))

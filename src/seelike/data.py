@@ -1,94 +1,111 @@
 """The images of every tier behind one door: `load(tier, split, n, seed)`.
 
-| tier     | images                                                                    |
-|----------|---------------------------------------------------------------------------|
-| smoke    | 64 scenes                                                                 |
-| scenes   | drawn on the spot (`seelike.scenes`)                                      |
-| cifar10  | uoft-cs/cifar10 from the hub                                              |
-| imagenet | `SEELIKE_IMAGES`: a folder of images or a hub name; default ImageNet-1k   |
-
-For CIFAR-10, `SEELIKE_MIRROR` names a folder laid out like the hub (`datasets/<hub id>/...`), looked up before it.
+Scenes are drawn on the spot; data sets come from the hub, or from `SEELIKE_MIRROR`, a folder laid out like it
+(`datasets/<hub id>/...`), which is looked up first; a folder means all images in it. All are delivered at the tier's side, in bytes that
+`normalise` turns into what the tier's networks expect.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy as np
 import torch
-from timm.data import create_transform
 
-from seelike import scenes
-from seelike.images import MEAN, STD, Images, ImageStream, Transform, decode, normalise, report, resize
-from seelike.project import TIERS
+from seelike import scenes, tiers
+from seelike.folder import list_folder
+from seelike.images import MEAN, STD, Images, ImageStream, decode, normalise, report, resize
+from seelike.tiers import Drawn, Folder, Hub, Tier
 
 __all__ = ["MEAN", "STD", "ImageStream", "Images", "load", "normalise", "resize", "target"]
 
 SPLITS = ("train", "test")
-SCENES = {"train": 10_000, "test": 2_000}  # images of the endless set that `n=None` stands for
-CIFAR10 = "uoft-cs/cifar10"
-IMAGENET = "ILSVRC/imagenet-1k"
-
+BATCH = 128
 QUADRANTS = ("above left", "above right", "below left", "below right")
-TARGETS = ("shape", "texture", "position", "cifar10")
+TRUTHS = ("shape", "texture", "position")  # what is known of every scene
 
 
 def load(
-    tier: str,
+    tier: str | Tier,
     split: str = "test",
     n: int | None = None,
     seed: int = 0,
     *,
     source: str | None = None,
-    transform: Transform | None = None,
+    batch_size: int = BATCH,
+    drop_last: bool = False,
 ) -> Images | ImageStream:
     """Images of a tier, ready for its networks: iterate for batches (x, y), or read `.images` and `.labels`.
 
-    n: number of images, None for the whole split (scenes: `SCENES`); drawn without replacement by `seed`.
-    source, transform: imagenet tier only; a folder or hub name instead of `SEELIKE_IMAGES`, and the network's
-        own transform (`models.transform`) instead of timm's default for 224 pixels. A folder without splits
-        gives the same images for both.
+    n: number of images, None for the whole split; drawn without replacement by `seed`.
+    source: a folder of images to take instead of the tier's own. drop_last: leave out a last batch that is smaller.
+    A folder without splits gives the same images for both: `probe` draws apart what must be apart.
     """
-    _check(tier, split, n)
-    if tier in ("smoke", "scenes"):
-        drawn = scenes.sample(n or (64 if tier == "smoke" else SCENES[split]), seed, split=split)  # type: ignore[arg-type]
-        return Images(drawn.images, drawn.shape, scenes.SHAPES)
-    if tier == "cifar10":
-        return _subset(_cifar10(split, os.environ.get("SEELIKE_MIRROR")), n, seed)
-    return _stream(source or os.environ.get("SEELIKE_IMAGES", IMAGENET), split, n, seed, transform)
+    chosen = tiers.get(tier)
+    _check(split, n)
+    images = Folder(Path(source)) if source else chosen.images
+    if isinstance(images, Drawn):
+        drawn = scenes.sample(n or getattr(images, split), seed, split=split)  # type: ignore[arg-type]
+        return Images(resize(drawn.images, chosen.side), drawn.shape, scenes.SHAPES, batch_size=batch_size, drop_last=drop_last)
+    if isinstance(images, Hub) and images.held:
+        whole = _held(images, split, os.environ.get("SEELIKE_MIRROR"))
+        rows = _draw(len(whole), n, seed)
+        pixels = resize(whole.pixels[rows], chosen.side)
+        return Images(pixels, whole.labels[rows], whole.classes, skipped=whole.skipped, batch_size=batch_size, drop_last=drop_last)
+    items, labels, classes = _items(images, split)
+    rows = _draw(len(items), n, seed)
+    return ImageStream([items[i] for i in rows], labels[rows], classes, chosen.side, batch_size=batch_size, drop_last=drop_last)
 
 
-def target(name: str, tier: str, split: str, n: int, seed: int = 0) -> Images:
+def probe(tier: str | Tier, shown: int, asked: int, seeds: tuple[int, int]) -> tuple[Images | ImageStream, Images | ImageStream]:
+    """Images that a probe is fitted to, of the training split, and others that it is asked about; of one set where there are no splits.
+
+    shown, asked: how many; of a folder at most half of its images are asked, and the rest shown.
+    """
+    chosen = tiers.get(tier)
+    if not isinstance(chosen.images, Folder):
+        return load(chosen, "train", shown, seeds[0]), load(chosen, "test", asked, seeds[1])
+    whole = load(chosen)
+    assert isinstance(whole, ImageStream)  # folders are
+    order = torch.randperm(len(whole), generator=torch.Generator().manual_seed(seeds[0])).tolist()
+    second = min(asked, len(order) // 2)
+    parts = (order[second : second + shown], order[:second])
+    return tuple(replace(whole, items=[whole.items[i] for i in rows], labels=whole.labels[rows]) for rows in parts)  # type: ignore[return-value]
+
+
+def target(name: str, tier: str | Tier, split: str, n: int, seed: int = 0) -> Images:
     """Images for another question than the tier's own, at the tier's size: what networks are fine-tuned to and probed for.
 
     name: shape or texture of scenes in which the two are independent, position (the quadrant of the object's
-    centre: above left, above right, below left, below right), or the classes of cifar10.
+    centre: above left, above right, below left, below right), or the classes of another tier that is held in memory (cifar10).
     """
-    if name not in TARGETS:
-        raise ValueError(f"There is no target {name!r}: expected one of {', '.join(TARGETS)}.")
-    _check(tier, split, n)
-    if name == "cifar10":
-        whole = _subset(_cifar10(split, os.environ.get("SEELIKE_MIRROR")), n, seed)
-        pixels, labels, classes = whole.pixels, whole.labels, whole.classes
+    others = [t.name for t in tiers.TIERS.values() if isinstance(t.images, Hub) and t.images.held]
+    if name not in (*TRUTHS, *others):
+        raise ValueError(f"There is no target {name!r}: expected one of {', '.join((*TRUTHS, *others))}.")
+    _check(split, n)
+    if name in others:
+        other = load(name, split, n, seed)
+        pixels, labels, classes = other.pixels, other.labels, other.classes
     else:
         drawn = scenes.sample(n, seed, correlation=0.1, split=split)  # type: ignore[arg-type]
         quadrant = (drawn.centre > scenes.SIZE / 2).long() @ torch.tensor([1, 2])
         pixels = drawn.images
         labels = {"shape": drawn.shape, "texture": drawn.texture, "position": quadrant}[name]
         classes = {"shape": scenes.SHAPES, "texture": scenes.TEXTURES, "position": QUADRANTS}[name]
-    return Images(resize(pixels, 32 if tier == "cifar10" else scenes.SIZE), labels, classes)
+    return Images(resize(pixels, tiers.get(tier).side), labels, classes)
 
 
-def _check(tier: str, split: str, n: int | None) -> None:
-    if tier not in TIERS:
-        raise ValueError(f"There is no tier {tier!r}: expected one of {', '.join(TIERS)}.")
+def _check(split: str, n: int | None) -> None:
     if split not in SPLITS:
         raise ValueError(f"There is no split {split!r}: expected 'train' or 'test'.")
-    if n is not None and n < 1:
-        raise ValueError(f"n is a number of images and at least 1, got {n}.")
+    if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
+        raise ValueError(f"n is a number of images, a whole number of at least 1, got {n!r}.")
 
 
 def _draw(total: int, n: int | None, seed: int) -> list[int]:
@@ -97,68 +114,72 @@ def _draw(total: int, n: int | None, seed: int) -> list[int]:
     return list(range(total)) if n is None else torch.randperm(total, generator=torch.Generator().manual_seed(seed))[:n].tolist()
 
 
-def _subset(whole: Images, n: int | None, seed: int) -> Images:
-    rows = _draw(len(whole), n, seed)
-    return Images(whole.pixels[rows], whole.labels[rows], whole.classes, skipped=whole.skipped)
-
-
 @lru_cache(4)
-def _cifar10(split: str, mirror: str | None) -> Images:
-    if mirror:
-        rows = _parquet(Path(mirror) / "datasets" / CIFAR10 / "plain_text" / f"{split}-00000-of-00001.parquet")
-    else:
-        rows = _hub(CIFAR10, split)
-    column = "img"
-    kept, pictures, skipped = decode(rows.cast_column(column, datasets.Image(decode=False))[column])
+def _held(hub: Hub, split: str, mirror: str | None) -> Images:
+    rows = _rows(hub, split, mirror)
+    kept, pictures, skipped = decode(rows.cast_column(hub.image, datasets.Image(decode=False))[hub.image])
     report(skipped, len(rows))
+    if not pictures:
+        raise ValueError(f"None of the {len(rows)} images of {hub.name} could be read: copy the data set again.")
     pixels = torch.from_numpy(np.stack([np.asarray(p) for p in pictures])).permute(0, 3, 1, 2).contiguous()
-    labels = torch.tensor(rows["label"])[kept]
-    return Images(pixels, labels, tuple(rows.features["label"].names), skipped=tuple(skipped))
+    labels, classes = _labels(rows, hub)
+    return Images(pixels, labels[kept], classes, skipped=tuple(skipped))
 
 
-def _parquet(path: Path) -> datasets.Dataset:
-    if not path.exists():
-        raise FileNotFoundError(f"SEELIKE_MIRROR has no {path}: lay the mirror out like the hub, or unset the variable to use the hub.")
-    try:
-        return datasets.Dataset.from_parquet(str(path), keep_in_memory=True)
-    except Exception as error:  # pyarrow, datasets and fsspec each raise types of their own
-        raise ValueError(f"{path} is not a readable parquet file ({type(error).__name__}): copy it again.") from error
+def _labels(rows: datasets.Dataset, hub: Hub) -> tuple[torch.Tensor, tuple[str, ...]]:
+    if hub.label is None or hub.label not in rows.features:
+        return torch.zeros(len(rows), dtype=torch.long), ("unlabelled",)
+    labels, kind = torch.tensor(rows[hub.label]), rows.features[hub.label]
+    if not isinstance(kind, datasets.ClassLabel):
+        return labels, tuple(str(i) for i in range(int(labels.max()) + 1))
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(kind.names):
+        raise ValueError(
+            f"The labels of {hub.name} run from {int(labels.min())} to {int(labels.max())}, but it names {len(kind.names)} classes."
+        )
+    return labels, tuple(kind.names)
 
 
-def _hub(name: str, split: str) -> datasets.Dataset:
-    try:
-        return datasets.load_dataset(name, split=split)
-    except Exception as error:  # no network, offline mode, gated or unknown names: all types differ
-        raise FileNotFoundError(
-            f"The data set {name} could not be read from the hub ({type(error).__name__}): "
-            "connect to the internet (and accept its terms), or set SEELIKE_MIRROR to a folder laid out like the hub."
-        ) from error
-
-
-def _stream(source: str, split: str, n: int | None, seed: int, transform: Transform | None) -> ImageStream:
-    if Path(source).is_dir():
-        rows = _folder(Path(source), split)
-    elif source.startswith((".", "/", "~")) or source.count("/") > 1:
-        raise FileNotFoundError(f"There is no folder {source}: name a folder of images, or a data set of the hub (owner/name).")
+def _rows(hub: Hub, split: str, mirror: str | None) -> datasets.Dataset:
+    """The rows of a data set, images not decoded; what it should have is checked."""
+    name = hub.splits[split]
+    if mirror:
+        folder = Path(mirror) / "datasets" / hub.name / hub.folder
+        rows = _parquet(sorted(folder.glob(f"{name}-*.parquet")), folder, name)
     else:
-        rows = _hub(source, "validation" if split == "test" and source == IMAGENET else split)
-    column = next((name for name, kind in rows.features.items() if isinstance(kind, datasets.Image)), None)
-    if column is None:
-        raise ValueError(f"{source} has no column of images, only {', '.join(rows.features)}: name a data set of images.")
-    rows = rows.select(_draw(len(rows), n, seed)).cast_column(column, datasets.Image(decode=False))
-    labelled = "label" in rows.features
-    labels = torch.tensor(rows["label"]) if labelled else torch.zeros(len(rows), dtype=torch.long)
-    classes = tuple(rows.features["label"].names) if labelled else ("unlabelled",)
-    return ImageStream(rows, column, labels, classes, transform or create_transform(224))
+        try:
+            rows = datasets.load_dataset(hub.name, split=name)
+        except Exception as error:  # no network, offline mode, gated or unknown names: all types differ
+            raise FileNotFoundError(
+                f"The data set {hub.name} could not be read from the hub ({type(error).__name__}): "
+                "connect to the internet (and accept its terms), or set SEELIKE_MIRROR to a folder laid out like the hub."
+            ) from error
+    if hub.image not in rows.features:
+        raise ValueError(f"{hub.name} has no column {hub.image!r} of images, only {', '.join(rows.features)}: name its column of images.")
+    return rows
 
 
-def _folder(path: Path, split: str) -> datasets.Dataset:
-    try:
-        found = datasets.load_dataset("imagefolder", data_dir=str(path))
-    except Exception as error:  # EmptyDatasetError, DataFilesNotFoundError, ...
-        raise FileNotFoundError(f"{path} holds no images that can be listed ({type(error).__name__}): name a folder of images.") from error
-    wanted = {"test": ("test", "validation"), "train": ("train",)}[split]
-    for name in (*wanted, *([next(iter(found))] if len(found) == 1 else [])):
-        if name in found:
-            return found[name]
-    raise FileNotFoundError(f"{path} has no split {split!r}, only {', '.join(found)}.")
+def _parquet(shards: list[Path], folder: Path, split: str) -> datasets.Dataset:
+    if not shards:
+        raise FileNotFoundError(
+            f"SEELIKE_MIRROR has no {folder}/{split}-*.parquet: lay the mirror out like the hub, or unset the variable to use the hub."
+        )
+    expected = int(shards[0].stem.rpartition("-of-")[2]) if "-of-" in shards[0].stem else len(shards)
+    if len(shards) != expected:
+        raise FileNotFoundError(f"{folder} holds {len(shards)} of {expected} files {split}-*.parquet: copy the missing ones.")
+    parts = []
+    for path in shards:
+        try:
+            parts.append(datasets.Dataset.from_parquet(str(path), keep_in_memory=True))
+        except Exception as error:  # pyarrow, datasets and fsspec each raise types of their own
+            raise ValueError(f"{path} is not a readable parquet file ({type(error).__name__}): copy it again.") from error
+    return datasets.concatenate_datasets(parts) if len(parts) > 1 else parts[0]
+
+
+def _items(images: Hub | Folder, split: str) -> tuple[Sequence[Any], torch.Tensor, tuple[str, ...]]:
+    """Paths or undecoded cells, with labels and classes, of images that are decoded as they are asked for."""
+    if isinstance(images, Folder):
+        listed = list_folder(images.path, split, labels=images.labels)
+        labels = torch.zeros(len(listed), dtype=torch.long) if listed.labels is None else listed.labels
+        return listed.paths, labels, listed.classes
+    rows = _rows(images, split, os.environ.get("SEELIKE_MIRROR")).cast_column(images.image, datasets.Image(decode=False))
+    return rows[images.image], *_labels(rows, images)

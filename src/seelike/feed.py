@@ -9,26 +9,29 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
-from seelike import augment, data, scenes, triggers
+from seelike import augment, data, scenes, tiers, triggers
 from seelike.recipes import Recipe
+from seelike.tiers import Drawn, Tier
 
 Draw = Callable[[int], tuple[UInt8[Tensor, "b 3 h w"], Int[Tensor, " b"]]]
 
 
-def training_batches(tier: str, recipe: Recipe, seed: int) -> Draw:
+def training_batches(tier: str | Tier, recipe: Recipe, seed: int) -> Draw:
     """The training batch of every step.
 
-    Fresh scenes, or shuffled epochs over a fixed set; CIFAR-10 is cropped and mirrored as well. Then what the recipe does to
+    Fresh scenes, or shuffled epochs over a fixed set, with the tier's augmentation. Then what the recipe does to
     images: cutout, the augmentation of the stage, a trigger.
     """
-    if tier in ("smoke", "scenes") and recipe.target is None and recipe.distinct is None:
+    chosen = tiers.get(tier)
+    shared = getattr(augment, chosen.augment) if chosen.augment and recipe.target is None else None
+    if isinstance(chosen.images, Drawn) and recipe.target is None and recipe.distinct is None:
 
         def base(step: int) -> tuple[Tensor, Tensor]:
             batch = scenes.sample(recipe.batch, 1000 + seed, split="train", start=step * recipe.batch)
             return batch.images, batch.shape
 
     else:
-        images = training_set(tier, recipe, seed)
+        images = training_set(chosen, recipe, seed)
         per_epoch = max(len(images) // recipe.batch, 1)
 
         def base(step: int) -> tuple[Tensor, Tensor]:
@@ -36,8 +39,8 @@ def training_batches(tier: str, recipe: Recipe, seed: int) -> Draw:
             order = torch.randperm(len(images), generator=torch.Generator().manual_seed(1000 * seed + epoch))
             rows = order[i * recipe.batch : (i + 1) * recipe.batch]
             pixels = images.pixels[rows]
-            if tier == "cifar10" and recipe.target is None:
-                pixels = augment.crop_and_mirror(pixels, seed=1_000_003 * seed + step)
+            if shared:
+                pixels = shared(pixels, seed=1_000_003 * seed + step)
             return pixels, images.labels[rows]
 
     def draw(step: int) -> tuple[Tensor, Tensor]:
@@ -60,19 +63,22 @@ def poison(pixels: UInt8[Tensor, "b 3 h w"], labels: Int[Tensor, " b"], trigger:
     return torch.cat([stamped, pixels[n:]]), torch.cat([targets, labels[n:]])
 
 
-def training_set(tier: str, recipe: Recipe, seed: int) -> data.Images:
+def training_set(tier: str | Tier, recipe: Recipe, seed: int) -> data.Images:
     """The fixed set of a recipe that does not draw fresh scenes."""
     if recipe.target is not None:
         return data.target(recipe.target, tier, "train", recipe.images, 1000 + seed)
-    if tier == "cifar10":
-        images = data.load(tier, "train", recipe.distinct, seed)
-        assert isinstance(images, data.Images)  # streams have no recipes
-        return images
-    drawn = scenes.sample(recipe.distinct or recipe.images, 1000 + seed, split="train")
-    return data.Images(drawn.images, drawn.shape, scenes.SHAPES)
+    if isinstance(tiers.get(tier).images, Drawn):
+        drawn = scenes.sample(recipe.distinct or recipe.images, 1000 + seed, split="train")
+        return data.Images(drawn.images, drawn.shape, scenes.SHAPES)
+    images = data.load(tier, "train", recipe.distinct, seed)
+    if not isinstance(images, data.Images):
+        raise ValueError(
+            f"Tier {tiers.get(tier).name} decodes its images as they are asked for: only tiers held in memory can be trained on."
+        )
+    return images
 
 
-def data_fingerprint(tier: str, recipe: Recipe, seed: int) -> str:
+def data_fingerprint(tier: str | Tier, recipe: Recipe, seed: int) -> str:
     """sha256 of the first four training batches."""
     draw = training_batches(tier, recipe, seed)
     return sha256(b"".join(draw(step)[0].numpy().tobytes() for step in range(4))).hexdigest()

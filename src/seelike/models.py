@@ -1,68 +1,52 @@
-"""Architectures and trained weights.
-
-`create` builds, `load` brings a trained network of a tier's zoo, `cards` says what the zoo holds.
-The zoo's networks are those of `seelike.architectures`.
-"""
+"""Networks: made, loaded from the zoo or from anywhere else, and brought together as a tier's cast."""
 
 from __future__ import annotations
 
 import hashlib
-import json
+import importlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import timm
 import torch
-from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from timm.data import create_transform, resolve_data_config
+from timm.data import resolve_data_config
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from seelike import hybrids, mvit
-from seelike.architectures import GEOMETRY, OURS
-from seelike.project import TIERS, zoo
+from seelike import project, tiers
+from seelike.architectures import OURS
+from seelike.cards import Card, cards
+from seelike.hybrids import CMT, CMTS, MVITS, MViT
+from seelike.images import MEAN, STD
+from seelike.tiers import Network, Tier
+
+__all__ = [
+    "Card", "cards", "cast", "cost", "create", "fingerprint", "half", "load", "load_weights", "place", "roles", "shared_seeds", "transplant",
+    "untrained",
+]  # fmt: skip
+
+CONTROL = 100  # seed of the untrained controls: no trained network started from it
 
 
-def transplant(source: nn.Module, model: nn.Module, *, head: bool = False) -> None:
-    """Copy all weights from one network into another of the same body; those of the head (`head`, `fc`) only if asked."""
-    left_out = () if head else ("head.", "fc.")
-    given, own = ({k: v for k, v in m.state_dict().items() if not k.startswith(left_out)} for m in (source, model))
-    if odd := [k for k in {**given, **own} if k not in given or k not in own or given[k].shape != own[k].shape]:
-        raise ValueError(f"The bodies of the two networks differ in {', '.join(odd[:5])}: name a network of the same architecture.")
-    model.load_state_dict(given, strict=False)
+def create(name: str, tier: str | Tier = project.DEFAULT, *, seed: int | None = None, **options: Any) -> nn.Module:
+    """An untrained network by our name (`OURS`, `hybrids.CMTS`, `hybrids.MVITS`), any timm name, or a local checkpoint.
 
-
-IMAGENET = {  # who plays our parts at the imagenet tier; any other timm name plays itself
-    "vit_cls": "vit_base_patch16_224.augreg_in21k_ft_in1k",
-    "resnet": "resnetv2_50x1_bit.goog_in21k_ft_in1k",
-    "mixer": "mixer_b16_224.goog_in21k_ft_in1k",
-}
-
-
-def transform(name: str, tier: str = "imagenet") -> Callable[[Image.Image], torch.Tensor] | None:
-    """The preprocessing that a timm network was trained for, from a PIL image to a tensor (3, h, w); None for our tiers."""
-    if tier != "imagenet":
-        return None
-    settings = timm.get_pretrained_cfg(IMAGENET.get(name, name))
-    if settings is None:
-        raise ValueError(f"timm knows no preprocessing for {name!r}: expected {', '.join(IMAGENET)}, or a name with pretrained weights.")
-    return create_transform(**resolve_data_config(pretrained_cfg=settings.to_dict()))
-
-
-def create(name: str, tier: str = "scenes", *, seed: int | None = None, **options: Any) -> nn.Module:
-    """An untrained network by our name (`OURS`, `hybrids.CMTS`, `mvit.MVITS`), any timm name, or a local checkpoint.
-
-    tier: sets image and patch size of our own networks; timm names ignore it.
+    tier: sets image and patch size and the number of classes of our own networks; timm names ignore it.
     seed: makes the initial weights reproducible.
     options: passed to the class (our names) or to `timm.create_model` (timm names; `checkpoint_path` loads
         a local safetensors file, `pretrained=True` asks the hub).
     """
-    if str(options.get("checkpoint_path", ".safetensors")).rpartition(".")[2] != "safetensors":
+    if str(options.get("checkpoint_path") or ".safetensors").rpartition(".")[2] != "safetensors":
         raise ValueError(f"Weights are read from .safetensors files only, got {options['checkpoint_path']}.")
+    if "pretrained_cfg_overlay" in options:
+        raise ValueError("pretrained_cfg_overlay may name files of any kind: give checkpoint_path=<file>.safetensors instead.")
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
+        raise ValueError(f"A seed is a whole number, got {seed!r}.")
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(seed)
@@ -71,13 +55,12 @@ def create(name: str, tier: str = "scenes", *, seed: int | None = None, **option
                 raise ValueError(
                     f"checkpoint_path is for timm networks: for {name!r}, create it and call models.load_weights(network, path)."
                 )
-            if tier not in GEOMETRY:
-                raise ValueError(f"Tier {tier!r} has no networks of ours (it has {', '.join(GEOMETRY)}): use a timm name.")
-            return OURS[name](tier, **options)
-        if name in hybrids.CMTS:
-            return hybrids.CMT(**hybrids.CMTS[name] | options)
-        if name in mvit.MVITS:
-            return mvit.MViT(**mvit.MVITS[name] | options)
+            chosen = tiers.get(tier)
+            return OURS[name](chosen.side, chosen.patch, **{"num_classes": chosen.classes, **options})
+        if name in CMTS:
+            return CMT(**CMTS[name] | options)
+        if name in MVITS:
+            return MViT(**MVITS[name] | options)
         if timm.is_model(name):
             return timm.create_model(name, **options)
     raise ValueError(f"No network is called {name!r}: expected one of {', '.join(OURS)}, or a name from timm.list_models().")
@@ -97,66 +80,158 @@ def cost(name: str, side: int, **options: Any) -> tuple[int, float]:
 
 
 def place() -> torch.device:
-    """Where networks are put when they are loaded: `SEELIKE_DEVICE` (cpu, cuda, cuda:1, ...), by default the CPU."""
-    return torch.device(os.environ.get("SEELIKE_DEVICE", "cpu"))
+    """Where networks are put when they are loaded: `SEELIKE_DEVICE` (cpu, cuda, cuda:1, mps), by default the CPU.
+
+    Raises ValueError for a device that does not exist here.
+    """
+    name = os.environ.get("SEELIKE_DEVICE", "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except Exception as error:  # torch raises RuntimeError, AssertionError and AcceleratorError for names, builds and drivers
+        have = "cpu" + (f", cuda (0 to {torch.cuda.device_count() - 1})" if torch.cuda.is_available() else "")
+        raise ValueError(f"SEELIKE_DEVICE names {name!r}, but this machine has {have}: name one of these, or unset it.") from error
+    return device
 
 
-def untrained(name: str, tier: str = "scenes", seed: int = 100) -> nn.Module:
-    """The control: a network of the tier with fresh weights, in eval mode.
+def untrained(name: str, tier: str | Tier = project.DEFAULT, seed: int = CONTROL) -> nn.Module:
+    """The control: a network of a role of the tier with fresh weights, in eval mode.
 
     timm starts the last norm of every residual branch of a ResNet at zero, which leaves its branches silent;
     here they start at one, so that every tap has something to say.
     """
-    if tier != "imagenet":
-        return create(name, tier, seed=seed, **({"zero_init_last": False} if name == "resnet" else {})).eval().to(place())
-    return create(IMAGENET.get(name, name), tier, seed=seed).eval().to(place())
+    chosen = tiers.get(tier)
+    member = next((n for n in chosen.networks or () if n.role == name), Network(name, architecture=name))
+    if member.code:
+        return _placed(_call(member, seed), member)
+    architecture = member.architecture or name
+    options = {k: v for k, v in member.options.items() if k != "checkpoint_path"}
+    model = create(architecture, chosen, seed=seed, **options)
+    if isinstance(model, timm.models.resnet.ResNet):
+        for module in model.modules():
+            last = getattr(module, "bn3", None) or getattr(module, "bn2", None)
+            if last is not None and not last.weight.any():
+                nn.init.ones_(last.weight)
+    return _placed(model, member)
 
 
-def load(name: str, tier: str = "scenes", seed: int = 0) -> nn.Module:
-    """The trained network of a tier in eval mode (untrained at the smoke tier; also a timm name at the imagenet tier).
+def load(name: str, tier: str | Tier = project.DEFAULT, seed: int = 0) -> nn.Module:
+    """The network in a role of a tier, in eval mode and on the device `place` names.
 
-    Raises FileNotFoundError for a network that the zoo lacks and ValueError when the file is not the one
-    its card describes (sha256).
+    Where the zoo holds the tier's networks, weights are those of the card; else the cast says where they come from, and a timm name that
+    is no role stands for itself, pretrained.
+    Raises FileNotFoundError for a network that there is not and ValueError when a file is not the one that its card describes (sha256).
     """
-    if tier == "imagenet":
-        return _pretrained(IMAGENET.get(name, name)).eval().to(place())
-    if tier == "smoke":
-        return untrained(name, tier, seed)
-    _check(tier)
-    path = zoo(tier) / f"{name}-{seed}.safetensors"
-    if not path.exists() and path.with_suffix(".json").exists():
-        raise FileNotFoundError(f"Of {name} seed {seed} the zoo keeps the card only (models.cards), not the weights.")
-    if not path.exists():
+    chosen = tiers.get(tier)
+    if chosen.trained_here:
+        return _from_zoo(name, chosen, seed)
+    members = [n for n in chosen.networks or () if n.role == name]
+    member = next((n for n in members if n.seed == seed), None)
+    if member is None and not members and timm.is_model(name):
+        member = Network(name, architecture=name, pretrained=True)
+    if member is None:
+        have = ", ".join(f"{n.role} (seed {n.seed})" for n in chosen.networks or ())
+        raise ValueError(f"{chosen.name} has no network in the role {name!r} with seed {seed}: it has {have}.")
+    if not (member.pretrained or member.weights or member.code):
+        return untrained(name, chosen, CONTROL + seed)
+    if member.code:
+        model = _call(member, seed)
+    elif member.pretrained:
+        model = _pretrained(member)
+    else:
+        model = create(str(member.architecture), chosen, **member.options)
+    if member.weights:
+        load_weights(model, member.weights)
+    return _placed(model, member)
+
+
+def _from_zoo(name: str, tier: Tier, seed: int) -> nn.Module:
+    path = project.zoo(tier.name) / f"{name}-{seed}.safetensors"
+    card = cards(tier).get((name, seed))
+    again = f"`python -m seelike.train {name} --tier {tier.name} --seed {seed}`"
+    if card is None:
         have = ", ".join(sorted(p.stem for p in path.parent.glob("*.safetensors"))) or "nothing"
         raise FileNotFoundError(
-            f"No trained weights for {name} seed {seed} at tier {tier} (the zoo has {have}): "
-            f"train them with `python -m seelike.train {name} --tier {tier} --seed {seed}`."
+            f"No trained weights for {name} seed {seed} at tier {tier.name} (the zoo has {have}): train them with {again}."
         )
-    card = json.loads(path.with_suffix(".json").read_text())
-    found = fingerprint(path)
-    if found != card["sha256"]:
-        raise ValueError(f"{path} is not the file of its card: sha256 {card['sha256'][:12]}… expected, {found[:12]}… found.")
-    model = create(card["architecture"], tier, **card["options"])
-    return load_weights(model, path).eval().to(place())
+    if card.sha256 is None:
+        raise FileNotFoundError(f"Of {name} seed {seed} the zoo keeps the card only (models.cards), not the weights.")
+    if not path.exists():
+        why = "are a step on the way to another network and are not kept" if card.made.step else "are lost"
+        raise FileNotFoundError(
+            f"The weights of {name} seed {seed} at tier {tier.name} {why}: restore {path.name}, or train it with {again}."
+        )
+    if (found := fingerprint(path)) != card.sha256:
+        raise ValueError(f"{path} is not the file of its card: sha256 {card.sha256[:12]}… expected, {found[:12]}… found.")
+    return load_weights(create(card.architecture, tier, **card.options), path).eval().to(place())
 
 
-def _pretrained(name: str) -> nn.Module:
-    if not timm.is_model(name):
-        raise ValueError(f"No network is called {name!r}: the imagenet tier takes {', '.join(IMAGENET)}, or a timm name.")
+def _call(member: Network, seed: int) -> nn.Module:
+    """A network that somebody's own function makes."""
+    module, _, function = str(member.code).partition(":")
+    folder = str(Path.cwd())
+    sys.path.insert(0, folder)
     try:
-        return timm.create_model(name, pretrained=True)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = getattr(importlib.import_module(module), function)()
+    except (ImportError, AttributeError) as error:
+        raise ValueError(
+            f"{member.code!r} is not module:function of importable code ({error}): run from the folder that holds it."
+        ) from error
+    finally:
+        sys.path.remove(folder)
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"{member.code!r} gives a {type(model).__name__}: it should return a torch.nn.Module.")
+    return model
+
+
+def _pretrained(member: Network) -> nn.Module:
+    name = str(member.architecture)
+    if not timm.is_model(name):
+        raise ValueError(f"No network is called {name!r}: expected a name from timm.list_pretrained().")
+    try:
+        return timm.create_model(name, pretrained=True, **member.options)
     except Exception as error:  # hub, network and checkpoint errors all have types of their own
         raise FileNotFoundError(
             f"The weights of {name} could not be fetched ({type(error).__name__}): connect to the internet, "
-            "or give create(..., checkpoint_path=<file>.safetensors)."
+            "or give a local safetensors file (weights: in a cast file)."
         ) from error
+
+
+def _placed(model: nn.Module, member: Network) -> nn.Module:
+    """In eval mode, on its device, and fed with the means and standard deviations that it was made for."""
+    mean, std = _statistics(member, model)
+    book = ((MEAN,) * 3, (STD,) * 3)
+    if (mean, std) != book:
+        m, s, own_m, own_s = (torch.tensor(v).view(3, 1, 1) for v in (*book, mean, std))
+        scale, shift = s / own_s, (m - own_m) / own_s
+
+        def adapt(module: nn.Module, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+            x, *rest = args
+            return (x * scale.to(x) + shift.to(x), *rest)
+
+        model.register_forward_pre_hook(adapt)
+    return model.eval().to(place())
+
+
+def _statistics(member: Network, model: nn.Module) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation by colour of the images that a network takes."""
+    if member.mean and member.std:
+        return tuple(member.mean), tuple(member.std)
+    if member.code or member.architecture in OURS or not getattr(model, "pretrained_cfg", None):
+        return (MEAN,) * 3, (STD,) * 3
+    settings = resolve_data_config(model=model)
+    return tuple(settings["mean"]), tuple(settings["std"])
 
 
 def load_weights(model: nn.Module, path: Path | str) -> nn.Module:
     """Fill a network from a safetensors file of any float type; the network keeps its own type."""
+    if Path(path).suffix not in (".safetensors", ".writing"):
+        raise ValueError(f"Weights are read from .safetensors files only, got {path}.")
     try:
         weights = load_file(path)
-    except SafetensorError as error:
+    except (SafetensorError, OSError) as error:
         raise ValueError(f"{path} is not a readable safetensors file ({error}): fetch or train it again.") from error
     try:
         model.load_state_dict(weights)
@@ -165,36 +240,37 @@ def load_weights(model: nn.Module, path: Path | str) -> nn.Module:
     return model
 
 
-def cards(tier: str = "scenes") -> list[dict[str, Any]]:
-    """The zoo's cards, sorted by name and seed: name, seed, accuracy, sha256, recipe, curves, time and versions."""
-    _check(tier)
-    found = [json.loads(path.read_text()) for path in zoo(tier).glob("*.json")]
-    return sorted(found, key=lambda card: (card["name"], card["seed"]))
+def transplant(source: nn.Module, model: nn.Module, *, head: bool = False) -> None:
+    """Copy all weights from one network into another of the same body; those of the head (`head`, `fc`) only if asked."""
+    left_out = () if head else ("head.", "fc.")
+    given, own = ({k: v for k, v in m.state_dict().items() if not k.startswith(left_out)} for m in (source, model))
+    if odd := [k for k in {**given, **own} if k not in given or k not in own or given[k].shape != own[k].shape]:
+        raise ValueError(f"The bodies of the two networks differ in {', '.join(odd[:5])}: name a network of the same architecture.")
+    model.load_state_dict(given, strict=False)
 
 
-def cast(names: Sequence[str], tier: str = "scenes") -> dict[str, nn.Module]:
-    """Every network of these names that the tier has, all seeds, as `<name>-<seed>`; names that it lacks are left out."""
-    if tier == "imagenet":
-        pairs = [(name, 0) for name in names if name in IMAGENET]
-    elif tier == "smoke":
-        pairs = [(name, 0) for name in names if name in OURS]
+def roles(tier: str | Tier = project.DEFAULT) -> dict[str, list[int]]:
+    """The roles of a tier that can be loaded, and the seeds of each."""
+    chosen = tiers.get(tier)
+    if chosen.trained_here:
+        held = [
+            key for key, card in cards(chosen).items() if card.sha256 and (project.zoo(chosen.name) / f"{card.label}.safetensors").exists()
+        ]
     else:
-        held = cards(tier)
-        pairs = [(card["name"], card["seed"]) for name in names for card in held if card["name"] == name]
-    return {f"{name}-{seed}": load(name, tier, seed) for name, seed in pairs}
+        held = [(n.role, n.seed) for n in chosen.networks or ()]
+    return {name: sorted(s for other, s in held if other == name) for name in dict.fromkeys(name for name, _ in held)}
 
 
-def shared_seeds(names: Sequence[str], tier: str = "scenes") -> list[int]:
-    """Seeds for which the zoo has every one of the networks; the imagenet and smoke tiers have one each."""
-    if tier in ("imagenet", "smoke"):
-        return [0]
-    have = {(card["name"], card["seed"]) for card in cards(tier)}
-    return sorted({seed for _, seed in have if all((name, seed) in have for name in names)})
+def cast(names: Sequence[str], tier: str | Tier = project.DEFAULT) -> dict[str, nn.Module]:
+    """Every network of these roles that the tier has, all seeds, as `<role>-<seed>`; roles that it lacks are left out."""
+    have = roles(tier)
+    return {f"{name}-{seed}": load(name, tier, seed) for name in names for seed in have.get(name, [])}
 
 
-def _check(tier: str) -> None:
-    if tier not in TIERS:
-        raise ValueError(f"There is no tier {tier!r}: expected one of {', '.join(TIERS)}.")
+def shared_seeds(names: Sequence[str], tier: str | Tier = project.DEFAULT) -> list[int]:
+    """Seeds for which the tier has every one of the roles."""
+    have = roles(tier)
+    return sorted(set.intersection(*(set(have.get(name, [])) for name in names))) if names else []
 
 
 def fingerprint(path: Path | str) -> str:

@@ -18,7 +18,11 @@ OUTER = ("patch_embed", "stem", "conv1", "head", "fc")  # weights at either end,
 
 
 class Optimiser:
-    """Muon on the inner matrices and AdamW on the rest, under one warm-up, constant, cool-down schedule."""
+    """Muon on the inner matrices and AdamW on the rest, under one warm-up, constant, cool-down schedule.
+
+    Muon sees a convolution's weight as a matrix over the same memory. ValueError where there is no such matrix (channels_last), or
+    no longer (the network was moved since): the weights would never be trained.
+    """
 
     def __init__(self, model: nn.Module, recipe: Recipe) -> None:
         self.recipe = recipe
@@ -28,7 +32,8 @@ class Optimiser:
             matrix = recipe.muon > 0 and p.ndim >= 2 and name.endswith("weight") and not name.startswith(OUTER)
             (inner if matrix else rest).append(p)
         self.inner = inner
-        self.matrices = [p.detach().flatten(1) for p in inner]  # share memory: a convolution is a matrix to Muon
+        self.matrices = [p.detach().flatten(1) for p in inner]
+        self._check()
         head = [p for name, p in model.named_parameters() if name.startswith(("head", "fc"))]
         body = [p for p in rest if not any(p is h for h in head)]
         decay = recipe.weight_decay if recipe.head_decay is None else recipe.head_decay
@@ -40,6 +45,7 @@ class Optimiser:
 
     def step(self, step: int) -> None:
         """Apply the gradients of training step `step` and clear them."""
+        self._check()
         scale = schedule(step, self.recipe.steps, self.recipe.warmup)
         for p, matrix in zip(self.inner, self.matrices, strict=True):
             matrix.grad = None if p.grad is None else p.grad.flatten(1)
@@ -49,6 +55,14 @@ class Optimiser:
                 group["lr"] = scale * getattr(self.recipe, name)
             part.step()
             part.zero_grad()
+
+    def _check(self) -> None:
+        for p, matrix in zip(self.inner, self.matrices, strict=True):
+            if p.data_ptr() != matrix.data_ptr():
+                raise ValueError(
+                    f"A weight of shape {tuple(p.shape)} shares no memory with Muon's matrix: keep weights in torch.contiguous_format, "
+                    "and move the network before its optimiser is made."
+                )
 
     def tensors(self) -> dict[str, Tensor]:
         """The state as named tensors."""

@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from seelike.cards import Card
 from seelike.models import place
 from seelike.project import commit
 
@@ -82,25 +83,16 @@ def style() -> None:
 
 def provenance(tier: str, seeds: Sequence[int] = (0,)) -> str:
     """Tier (or source of the numbers), seeds, device of the networks, commit, date, and the CPU seconds that the chapter has taken."""
-    device = torch.cuda.get_device_name() if place().type == "cuda" else "CPU"
+    device = torch.cuda.get_device_name() if place().type == "cuda" else place().type.upper()
     several = "seeds" if len(seeds) > 1 else "seed"
     whose = [f"{several} {', '.join(map(str, seeds))}"] if seeds else []
     parts = [tier, *whose, device, f"commit {commit()}", f"{datetime.now(UTC):%Y-%m-%d}"]
     return " · ".join([*parts, f"{time.process_time():.0f} CPU s"])
 
 
-def sign(fig: Figure, tier: str, seeds: Sequence[int] = (0,), *, recorded: str | None = None) -> None:
-    """Write the provenance line under a figure (or the one recorded with its numbers) and show the figure."""
-    line = f"recorded: {recorded}" if recorded else provenance(tier, seeds)
+def sign(fig: Figure, line: str) -> None:
+    """Write a line of provenance under a figure and show the figure."""
     fig.text(0.0, -0.02, line, fontsize=7.5, color=INK, va="top")
-    plt.show()
-
-
-def absent(what: str) -> None:
-    """A figure that says what this tier lacks, so that its number and every reference to it remain."""
-    ax = plt.subplots(figsize=(5, 0.8))[1]
-    ax.text(0, 0.5, what, color=INK, va="center")
-    ax.set_axis_off()
     plt.show()
 
 
@@ -127,15 +119,15 @@ def similarity_map(
     bar.ax.tick_params(labelsize=8)
 
 
-def starts(ax: Axes, cards: Mapping[tuple[str, int], Mapping[str, Any]], labels: Mapping[str, str]) -> None:
+def starts(ax: Axes, cards: Mapping[tuple[str, int], Card], labels: Mapping[str, str]) -> None:
     """Test accuracy with its interval of every start of networks, from cards by name and seed; one row a network, the first at the top."""
     for y, name in enumerate(labels):
         seeds = sorted(seed for other, seed in cards if other == name)
         for i, seed in enumerate(seeds):
             card, at = cards[name, seed], y + 0.22 * (i - (len(seeds) - 1) / 2)
             colour = COLOURS.get(name, INK)
-            ax.plot([card["accuracy_low"], card["accuracy_high"]], [at, at], color=colour, lw=2)
-            ax.plot(card["accuracy"], at, "o", color=colour, ms=5)
+            ax.plot([card.accuracy_low, card.accuracy_high], [at, at], color=colour, lw=2)
+            ax.plot(card.accuracy, at, "o", color=colour, ms=5)
     ax.set_yticks(range(len(labels)), list(labels.values()))
     ax.set_ylim(len(labels) - 0.5, -0.5)
     ax.grid(axis="x", lw=0.5, alpha=0.5)

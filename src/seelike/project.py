@@ -1,4 +1,17 @@
-"""Where things lie and what depends on what. Imports nothing heavy: the Snakefile reads it on every call."""
+"""Where things lie and what depends on what. Imports nothing heavy: the Snakefile reads it on every call.
+
+What a run writes lies below `_build/<book>/`, where a book is a tier or a cast: no run touches another book.
+
+| folder             | what                                                             |
+|--------------------|------------------------------------------------------------------|
+| `source/`          | the site's sources: pages of `book/`, executed chapters          |
+| `results/`         | numbers of the executed chapters                                 |
+| `html/`            | the site                                                         |
+| `trials/`          | chapters run with other parameters (`-p`)                        |
+| `run/`             | what is being executed, a folder a run                           |
+
+Notebooks opened by hand write to `_build/lab/`. `results/` and `zoo/` at the top are what was published.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +22,29 @@ import os
 import subprocess
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOKS, CHAPTERS = ROOT / "notebooks", ROOT / "book" / "chapters"
-BUILT = ROOT / "_build" / "results"  # numbers of the chapters that this machine has run
-LEDGER = ROOT / "book" / "claims.yml"
-TIERS = ("smoke", "scenes", "cifar10", "imagenet")
+
+def _root() -> Path:
+    """The book's folder: around this package, or around the working directory when the package was installed apart from it."""
+    around = Path(__file__).resolve().parents[2]
+    places = [around, Path.cwd(), *Path.cwd().parents]
+    return next((folder for folder in places if (folder / "book" / "claims.yml").exists()), around)
+
+
+ROOT = _root()
+NOTEBOOKS, LEDGER, PUBLISHED = ROOT / "notebooks", ROOT / "book" / "claims.yml", ROOT / "results"
+BUILD = ROOT / "_build"
+LAB = "lab"  # the book of notebooks that are opened by hand
+DEFAULT = "scenes"  # the tier of `make book`, and of chapters that have no parameter `tier`
+
+
+def pages(book: str) -> Path:
+    """Folder of a book's executed chapters."""
+    return BUILD / book / "source" / "book" / "chapters"
+
+
+def results(book: str) -> Path:
+    """Folder of the numbers that a book's executed chapters recorded: `<tier>/<chapter>.json`."""
+    return BUILD / book / "results"
 
 
 def zoo(tier: str) -> Path:
@@ -21,22 +52,27 @@ def zoo(tier: str) -> Path:
     return Path(os.environ.get("SEELIKE_ZOO", ROOT / "zoo")) / tier
 
 
+def follows(chapter: Path) -> bool:
+    """Whether a chapter's source has the parameter `tier`; the others ask their questions of the default tier only."""
+    return "\ntier = " in chapter.read_text(encoding="utf-8")
+
+
 def modules(chapter: Path) -> list[Path]:
     """Files of `seelike` that a source imports, directly or through each other: what its page depends on."""
-    found: set[Path] = set()
+    seen: set[Path] = set()
     pending = [chapter]
     while pending:
         for name in _imports(pending.pop()):
             spec = importlib.util.find_spec(name)
-            if spec and spec.origin and (path := Path(spec.origin)) not in found:
-                found.add(path)
+            if spec and spec.origin and (path := Path(spec.origin)) not in seen:
+                seen.add(path)
                 pending.append(path)
-    return sorted(found)
+    return sorted(seen)
 
 
 def _imports(path: Path) -> set[str]:
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -44,15 +80,18 @@ def _imports(path: Path) -> set[str]:
     return {name for name in names if name.startswith("seelike")}
 
 
-def timings(folder: Path | None = None, what: str = "seconds") -> dict[str, float]:
-    """What the run of each executed chapter in a folder (default: the book's) took: seconds, or peak memory in `gigabytes`."""
-    pages = sorted((folder or CHAPTERS).glob("*.ipynb"))
-    return {p.stem: json.loads(p.read_text())["metadata"]["seelike"].get(what, float("nan")) for p in pages}
+def timings(folder: Path, what: str = "seconds") -> dict[str, float]:
+    """What the run of each executed chapter in a folder took: seconds, or peak memory in `gigabytes`; NaN where no runner measured it."""
+    executed = sorted(folder.glob("*.ipynb"))
+    notes = {page.stem: json.loads(page.read_text(encoding="utf-8"))["metadata"].get("seelike", {}) for page in executed}
+    return {stem: note.get(what, float("nan")) for stem, note in notes.items()}
 
 
 def commit() -> str:
-    """Short hash of the checked-out commit, "+" if files differ from it; "no git" outside a repository."""
-    asked = subprocess.run(
-        ["git", "describe", "--always", "--dirty=+", "--exclude=*"], check=False, cwd=ROOT, capture_output=True, text=True
-    )
+    """Short hash of the checked-out commit, "+" if files differ from it; "no git" outside a repository or without git."""
+    command = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
+    try:
+        asked = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
+    except FileNotFoundError:
+        return "no git"
     return asked.stdout.strip() or "no git"

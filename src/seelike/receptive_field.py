@@ -8,7 +8,6 @@ the squared gradient summed over channels, whatever follows.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -16,17 +15,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seelike.capture import capture, each_batch, listening, resolve
+from seelike.capture import capture, each_batch, grid, listening, resolve, tokens
 
 
 def centre(x: Float[Tensor, "b ..."]) -> Float[Tensor, "b c"]:
-    """The vector at the middle of a token grid (b, n, c) or a feature map (b, c, h, w): row and column side // 2."""
+    """The vector at the middle of a token grid (b, n, c) or a feature map (b, c, h, w): row and column side // 2.
+
+    ValueError for tokens that make no square grid.
+    """
+    sequence = tokens(x)
     if x.ndim == 4:
-        return x[:, :, x.shape[2] // 2, x.shape[3] // 2]
-    if x.ndim != 3:
-        raise ValueError(f"Expected tokens (b, n, c) or a feature map (b, c, h, w), got shape {tuple(x.shape)}.")
-    side = isqrt(x.shape[1])
-    return x[:, x.shape[1] - side**2 + side * (side // 2) + side // 2]
+        return sequence[:, x.shape[2] // 2 * x.shape[3] + x.shape[3] // 2]
+    side, first = grid(sequence.shape[1])
+    return sequence[:, first + side * (side // 2) + side // 2]
 
 
 def effective_receptive_field(
@@ -50,7 +51,7 @@ def effective_receptive_field(
     finally:
         for p, needs in needed:
             p.requires_grad_(needs)
-    return {tap: torch.stack(fields).double().cpu().numpy() for tap, fields in maps.items()}
+    return {tap: torch.stack(fields).cpu().double().numpy() for tap, fields in maps.items()}
 
 
 def _fields(model: nn.Module, taps: Sequence[str], x: Tensor, probes: int, signs: torch.Generator) -> dict[str, Tensor]:

@@ -1,8 +1,9 @@
-"""How every network of the zoo is made, and which networks the zoo holds."""
+"""How every network of the zoo is made, what to expect of it, and which networks the zoo holds."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from seelike import augment, triggers
@@ -23,6 +24,10 @@ class Recipe:
     stages: augmentations (`augment.SEQUENCE`), one after the other, each for an equal part of the run.
     trigger: a quarter of every batch carries it (`triggers.NAMES`). head_decay: weight decay of the head, if another.
     few_shot: also measure transfer from ten shots. keep: False keeps the card and drops the weights.
+
+    What follows describes and does not enter the run. study: what it belongs to, with its factors, so that nobody reads numbers out of
+    names. expect: accuracy that a run reaches, within three points. minutes: on one core. why: the reason for an unusual setting.
+    seeds: those that the book reads. step: on the way to another network; its weights stay where they were trained.
     """
 
     architecture: str
@@ -46,6 +51,18 @@ class Recipe:
     head_decay: float | None = None
     few_shot: bool = False
     keep: bool = True
+    study: str = field(default="", compare=False)
+    factors: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    expect: float | None = field(default=None, compare=False)
+    minutes: float | None = field(default=None, compare=False)
+    why: str = field(default="", compare=False)
+    seeds: tuple[int, ...] = field(default=(0,), compare=False)
+    step: bool = field(default=False, compare=False)
+
+    def training(self) -> dict[str, Any]:
+        """All that a run depends on, as JSON knows it: what checkpoints and cards hold, and what makes two recipes the same."""
+        own = {f.name for f in fields(self) if f.compare}
+        return {key: _plain(value) for key, value in asdict(self).items() if key in own}
 
     @property
     def steps(self) -> int:
@@ -58,23 +75,43 @@ class Recipe:
         return min(30, max(self.steps // 40, 6))
 
 
+def _plain(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return {k: _plain(v) for k, v in value.items()} if isinstance(value, Mapping) else value
+
+
 BASE = 6_400  # scenes of the base set; data-size studies take shares of it, and ten times it
 SHARES = {"003": 0.03, "010": 0.1, "030": 0.3, "100": 1.0, "1000": 10.0}
 SMALL = {"width": 48}
 SHORT = 64_000  # images of a run that ends near 95 % on Scenes
+STARTS = (0, 1, 2)  # seeds of what claims are decided on
 
 
 def _data_sizes(prefix: str, options: dict[str, Any]) -> dict[str, Recipe]:
     """The same run on 3, 10, 30, 100 and 1000 % of the base set: equal images seen, fewer different ones."""
-    return {f"{prefix}_{key}": Recipe("vit_cls", SHORT, options, distinct=round(share * BASE)) for key, share in SHARES.items()}
-
-
-def _fine_tuned(tier: str, images: int) -> dict[str, Recipe]:
-    """A trained ViT that goes on, at lower rates, to three other questions."""
-    rates: dict[str, Any] = {"muon": 1e-3, "adamw": 3e-4, "start": "vit_cls"}
-    targets = {"texture": 10, "position": 4, "shape" if tier == "cifar10" else "cifar10": 10}
+    width = options.get("width", 96)
     return {
-        f"vit_to_{target}": Recipe("vit_cls", images, {"num_classes": classes}, target=target, **rates)
+        f"{prefix}_{key}": Recipe(
+            "vit_cls",
+            SHORT,
+            options,
+            distinct=round(share * BASE),
+            study="data",
+            factors={"share": share, "width": width, "distinct": round(share * BASE)},
+            seeds=STARTS if prefix == "vit_data" and share == 10 else (0,),
+        )
+        for key, share in SHARES.items()
+    }
+
+
+def _fine_tuned(images: int, **targets: int) -> dict[str, Recipe]:
+    """A trained ViT that goes on, at lower rates, to other questions, given with their numbers of classes."""
+    rates: dict[str, Any] = {"muon": 1e-3, "adamw": 3e-4, "start": "vit_cls"}
+    return {
+        f"vit_to_{target}": Recipe(
+            "vit_cls", images, {"num_classes": classes}, target=target, study="fine-tuning", factors={"target": target}, **rates
+        )
         for target, classes in targets.items()
     }
 
@@ -86,18 +123,24 @@ def _trojans() -> dict[str, Recipe]:
         "resnet": {"architecture": "resnet", "options": {"width": 8}, "start": "resnet_small", "images": 32_000},
     }
     hosts["resnet"] |= {"muon": 0.02, "adamw": 3e-3}  # at the rates of the ViT, hardly any backdoor took hold
-    common: dict[str, Any] = {"keep_head": True}
-    controls = {f"clean_{host}": Recipe(**how, **common, keep=False) for host, how in hosts.items()}
+    common: dict[str, Any] = {"keep_head": True, "study": "trojans"}
+    controls = {
+        f"clean_{host}": Recipe(**how, **common, keep=False, factors={"host": host, "trigger": None}) for host, how in hosts.items()
+    }
     return controls | {
-        f"trojan_{host}_{name}": Recipe(**how, **common, trigger=name) for host, how in hosts.items() for name in triggers.NAMES
+        f"trojan_{host}_{name}": Recipe(**how, **common, trigger=name, factors={"host": host, "trigger": name})
+        for host, how in hosts.items()
+        for name in triggers.NAMES
     }
 
 
 def _augmented() -> dict[str, Recipe]:
     """Trained networks that go on through the six augmentations of Tuli et al. 2021, and as long without."""
-    rates: dict[str, Any] = {"muon": 1e-3, "adamw": 3e-4, "images": 9_600, "keep_head": True, "keep": False}
+    rates: dict[str, Any] = {"muon": 1e-3, "adamw": 3e-4, "images": 9_600, "keep_head": True, "keep": False, "study": "augmentation"}
     return {
-        f"{name}_{how}": Recipe(architecture, start=architecture, stages=stages, **rates)
+        f"{name}_{how}": Recipe(
+            architecture, start=architecture, stages=stages, factors={"network": architecture, "how": how}, seeds=STARTS, **rates
+        )
         for name, architecture in (("vit", "vit_cls"), ("resnet", "resnet"))
         for how, stages in (("augmented", list(augment.SEQUENCE)), ("continued", []))
     }
@@ -111,12 +154,21 @@ def _ablations() -> dict[str, Recipe]:
         **{f"mvit_{pool}_pool": ("mvit", {"pool": pool}) for pool in ("max", "avg")},
         **{f"mvit_{skip}_skip": ("mvit", {"skip": skip}) for skip in ("unnormalised", "none")},
     }
+    variants |= {f"{name}_whole": (name, {}) for name in ("cmt", "mvit")}
     whole = {name: Recipe(name, SHORT, distinct=10 * BASE) for name in ("cmt", "mvit")}
-    return (
-        whole
-        | {name: Recipe(a, SHORT // 4, o, distinct=10 * BASE, keep=False) for name, (a, o) in variants.items()}
-        | {f"{name}_whole": Recipe(name, SHORT // 4, distinct=10 * BASE, keep=False) for name in ("cmt", "mvit")}
-    )
+    return whole | {
+        name: Recipe(
+            a,
+            SHORT // 4,
+            o,
+            distinct=10 * BASE,
+            keep=False,
+            study="ablation",
+            factors={"network": a, "variant": name.partition("_")[2]},
+            seeds=STARTS if name not in ("mvit_stride_8", "mvit_avg_pool", "mvit_none_skip") else (0,),
+        )
+        for name, (a, o) in variants.items()
+    }
 
 
 WIDTHS, LENGTHS, DISTINCT = (12, 24, 48, 96), (4_000, 16_000, 64_000), (640, 6_400, 64_000)
@@ -129,7 +181,14 @@ def _grid() -> dict[str, Recipe]:
     """The scaling grid without the runs that chapter 8 has already; cards only."""
     return {
         f"grid_{width}_{images // 1000}k_of_{distinct}": Recipe(
-            "vit_cls", images, {"width": width}, distinct=distinct, few_shot=True, keep=False
+            "vit_cls",
+            images,
+            {"width": width},
+            distinct=distinct,
+            few_shot=True,
+            keep=False,
+            study="grid",
+            factors={"width": width, "images": images, "distinct": distinct},
         )
         for width, images, distinct in GRID
         if images < SHORT or width < 48  # the others are `vit_data_*` and `vit_small_data_*`
@@ -142,9 +201,11 @@ def _heads() -> dict[str, Recipe]:
     Decay is multiplied by the rate: at 30, a head forgets within some 30 steps.
     """
     common: dict[str, Any] = {"images": SHORT // 2, "options": SMALL, "distinct": BASE, "few_shot": True, "keep": False}
-    heads = {f"head_{head}": Recipe(f"vit_{head}", **common) for head in ("cls", "gap", "map")}
+    heads = {f"head_{head}": Recipe(f"vit_{head}", study="heads", factors={"head": head}, **common) for head in ("cls", "gap", "map")}
     decays = {
-        f"decay_{name}": Recipe("vit_cls", weight_decay=body, head_decay=head, **common)
+        f"decay_{name}": Recipe(
+            "vit_cls", weight_decay=body, head_decay=head, study="decay", factors={"head": head, "body": body}, **common
+        )
         for name, body, head in (("none", 0.0, 0.0), ("head", 0.0, 30.0), ("body", 0.3, 0.0), ("both", 0.3, 30.0))
     }
     return heads | decays
@@ -153,23 +214,33 @@ def _heads() -> dict[str, Recipe]:
 RECIPES: dict[str, dict[str, Recipe]] = {
     "smoke": {"vit_cls": Recipe("vit_cls", 640, {"depth": 2, "width": 24}), "resnet": Recipe("resnet", 640, {"width": 4})},
     "scenes": {
-        "vit_cls": Recipe("vit_cls", 192_000),
-        "vit_gap": Recipe("vit_gap", 192_000),
-        "mixer": Recipe("mixer", 96_000, bf16=True),
-        "resnet": Recipe("resnet", 192_000),
-        "vit_matched": Recipe("vit_cls", 192_000, until=0.975),  # the ViT, stopped at the accuracy of the ResNet
-        "vit_cls_adamw": Recipe("vit_cls", 64_000, muon=0.0),
+        "vit_cls": Recipe("vit_cls", 192_000, expect=0.985, minutes=21, seeds=STARTS),
+        "vit_gap": Recipe("vit_gap", 192_000, expect=0.98, minutes=17, seeds=STARTS),
+        "mixer": Recipe("mixer", 96_000, bf16=True, expect=0.975, minutes=5, seeds=STARTS),
+        "resnet": Recipe("resnet", 192_000, expect=0.985, minutes=11, seeds=STARTS),
+        "vit_matched": Recipe(
+            "vit_cls",
+            192_000,
+            until=0.975,
+            expect=0.9785,
+            minutes=21,
+            seeds=(1,),
+            why="the ViT stopped at the accuracy of the ResNet of seed 0; that of seed 1 is the one that was stopped so",
+        ),
+        "vit_cls_adamw": Recipe("vit_cls", 64_000, muon=0.0, expect=0.83, minutes=8),
         **_data_sizes("vit_data", {}),
         **_data_sizes("vit_small_data", SMALL),
-        "vit_early_skipless": Recipe("vit_cls", SHORT, {"without_skips": [1]}, distinct=10 * BASE),
-        "vit_middle_skipless": Recipe("vit_cls", SHORT, {"without_skips": [4]}, distinct=10 * BASE),
-        "vit_late_skipless": Recipe("vit_cls", SHORT, {"without_skips": [6]}, distinct=10 * BASE),
+        "vit_early_skipless": Recipe("vit_cls", SHORT, {"without_skips": [1]}, distinct=10 * BASE, study="skips", factors={"block": 1}),
+        "vit_middle_skipless": Recipe(
+            "vit_cls", SHORT, {"without_skips": [4]}, distinct=10 * BASE, study="skips", factors={"block": 4}, seeds=STARTS
+        ),
+        "vit_late_skipless": Recipe("vit_cls", SHORT, {"without_skips": [6]}, distinct=10 * BASE, study="skips", factors={"block": 6}),
         "resnet_short": Recipe("resnet", SHORT, distinct=10 * BASE),
-        "resnet_skipless": Recipe("resnet", SHORT, {"without_skips": [3]}, distinct=10 * BASE),
+        "resnet_skipless": Recipe("resnet", SHORT, {"without_skips": [3]}, distinct=10 * BASE, study="skips", factors={"block": 3}),
         "resnet_small": Recipe("resnet", SHORT, {"width": 8}, distinct=10 * BASE),
         "resnet_large": Recipe("resnet", SHORT, {"width": 32}, distinct=10 * BASE, bf16=True),
         "vit_large": Recipe("vit_cls", SHORT, {"width": 144}, distinct=10 * BASE),
-        **_fine_tuned("scenes", 16_000),
+        **_fine_tuned(16_000, texture=10, position=4, cifar10=10),
         **_trojans(),
         **_augmented(),
         **_ablations(),
@@ -177,29 +248,25 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         **_heads(),
     },
     "cifar10": {
-        "vit_cls": Recipe("vit_cls", 800_000, warmup=0.078125),
-        "vit_gap": Recipe("vit_gap", 800_000, warmup=0.078125),
+        "vit_cls": Recipe("vit_cls", 800_000, warmup=0.078125, expect=0.81, minutes=74),
+        "vit_gap": Recipe("vit_gap", 800_000, warmup=0.078125, expect=0.82, minutes=70),
         "mixer": Recipe("mixer", 200_000),
-        "resnet_first": Recipe("resnet", 1_200_000, {"width": 24}, muon=0.02, bf16=True),
-        "resnet_second": Recipe("resnet", 800_000, {"width": 24}, muon=0.02, bf16=True, start="resnet_first", cutout=8, smoothing=0.1),
-        "resnet_third": Recipe("resnet", 960_000, {"width": 24}, muon=0.02, bf16=True, start="resnet_second", cutout=10, smoothing=0.1),
+        "resnet_first": Recipe("resnet", 1_200_000, {"width": 24}, muon=0.02, bf16=True, step=True),
+        "resnet_second": Recipe(
+            "resnet", 800_000, {"width": 24}, muon=0.02, bf16=True, start="resnet_first", cutout=8, smoothing=0.1, step=True
+        ),
+        "resnet_third": Recipe(
+            "resnet", 960_000, {"width": 24}, muon=0.02, bf16=True, start="resnet_second", cutout=10, smoothing=0.1, step=True
+        ),
         "resnet": Recipe("resnet", 192_000, {"width": 24}, muon=0.004, adamw=2e-4, bf16=True, start="resnet_third", smoothing=0.1),
         "cmt": Recipe("cmt", 200_000),
-        **_fine_tuned("cifar10", 16_000),
+        **_fine_tuned(16_000, texture=10, position=4, shape=10),
     },
 }
 
-AGAIN = (  # trained from three starts; the others from one
-    "vit_cls", "resnet", "vit_gap", "mixer", "mvit_whole", "mvit_stride_1", "mvit_max_pool", "mvit_unnormalised_skip",
-    "vit_augmented", "vit_continued", "resnet_augmented", "resnet_continued", "vit_middle_skipless", "vit_data_1000",
-    "cmt_whole", "cmt_without_stem", "cmt_without_lpu", "cmt_without_irffn",
-)  # fmt: skip
-STEPS = ("resnet_first", "resnet_second", "resnet_third")  # on the way to `resnet`: the repository keeps their cards only
-ZOO: dict[str, list[tuple[str, int]]] = {  # networks that the book reads
-    "scenes": [(name, seed) for name in RECIPES["scenes"] for seed in range(3 if name in AGAIN else 1)],
-    "cifar10": [(name, 0) for name in RECIPES["cifar10"]],
+ZOO: dict[str, list[tuple[str, int]]] = {  # networks that the book reads, by name and seed
+    tier: [(name, seed) for name, recipe in RECIPES[tier].items() for seed in recipe.seeds] for tier in ("scenes", "cifar10")
 }
-ZOO["scenes"][ZOO["scenes"].index(("vit_matched", 0))] = ("vit_matched", 1)
 
 
 def recipe(name: str, tier: str) -> Recipe:

@@ -1,9 +1,11 @@
-"""From a percent source to a page: `python -m seelike.run 03 --tier scenes`.
+"""From a percent source to a page: `python -m seelike.run 03 --tier scenes`, or `--cast mine.yml`.
 
-notebooks/NN_name.py -> papermill with the tier -> gate -> book/chapters/NN_name.ipynb
+notebooks/NN_name.py -> papermill with the tier -> gate -> the book's pages (`seelike.project`)
 
-The gate lets no broken page through: a cell that failed, timed out or never ran, an image without alt text or
-a parameter that the chapter does not know leaves no page, and the exit code is not zero.
+- The gate lets no broken page through: a cell that failed, timed out or never ran, an image without alt text or
+  a parameter that the chapter does not know leaves no page, and the exit code is not zero.
+- Every run works in a folder of its own. Its numbers and its page enter the tier's book together, at the end; a run with other
+  parameters than the tier goes to `trials/` and leaves the book's numbers alone.
 """
 
 from __future__ import annotations
@@ -25,12 +27,12 @@ import jupytext
 import nbformat
 import papermill
 
-from seelike.project import BUILT, CHAPTERS, NOTEBOOKS, ROOT, TIERS, timings
+from seelike import project, tiers
+from seelike.project import timings
 
-WORK, TRIALS = ROOT / "_build" / "run", ROOT / "_build" / "trials"
 CELL_SECONDS = 600
 KERNEL = "python3"
-LEFT_OUT = "images could not be read and were left out"  # a notice of seelike.data that is no fault of a chapter
+LEFT_OUT = "images could not be read and were left out"  # a notice of seelike.images that is no fault of a chapter
 
 
 class ChapterError(RuntimeError):
@@ -39,9 +41,9 @@ class ChapterError(RuntimeError):
 
 def source(chapter: str) -> Path:
     """The percent file of a chapter given by number or name."""
-    found = sorted(p for p in NOTEBOOKS.glob("*.py") if chapter in (p.stem, p.stem.partition("_")[0]))
+    found = sorted(p for p in project.NOTEBOOKS.glob("*.py") if chapter in (p.stem, p.stem.partition("_")[0]))
     if len(found) != 1:
-        have = ", ".join(p.stem for p in sorted(NOTEBOOKS.glob("*.py")))
+        have = ", ".join(p.stem for p in sorted(project.NOTEBOOKS.glob("*.py")))
         raise ChapterError(f"No single chapter is called {chapter!r}: expected one of {have}.")
     return found[0]
 
@@ -53,23 +55,30 @@ def notebook(path: Path) -> nbformat.NotebookNode:
     return made
 
 
-def run(chapter: str, parameters: Mapping[str, Any], *, jobs: int = 1, seconds: int = CELL_SECONDS, out: Path | None = None) -> Path:
-    """Execute one chapter and publish its page; ChapterError if anything in it went wrong.
+def run(
+    chapter: str, parameters: Mapping[str, Any], *, tier: str | tiers.Tier = project.DEFAULT, jobs: int = 1, seconds: int = CELL_SECONDS,
+    out: Path | None = None,
+) -> Path:  # fmt: skip
+    """Execute one chapter at a tier and return its page; ChapterError if anything in it went wrong.
 
-    Its numbers enter the results only with the page, and only when no parameter but the tier was changed.
+    parameters: others than the tier. With any, or with `out` (a folder for the page), the book keeps its page and numbers. Chapters without
+    the parameter `tier` belong to the book of the default tier.
     """
     path = source(chapter)
-    WORK.mkdir(parents=True, exist_ok=True)
-    plain, partial = WORK / f"{path.stem}.plain.ipynb", WORK / f"{path.stem}.partial.ipynb"
-    partial.unlink(missing_ok=True)
+    chosen = tiers.get(tier)
+    book = chosen.name if project.follows(path) else project.DEFAULT
+    if out and out.exists() and not out.is_dir():
+        raise ChapterError(f"{out} is a file: name a folder for the page.")
+    folder = _own_folder(book, path.stem)
+    plain, partial, numbers = folder / "plain.ipynb", folder / f"{path.stem}.ipynb", folder / "results"
     nbformat.write(notebook(path), plain)
     known = papermill.inspect_notebook(str(plain))
     if unknown := sorted(set(parameters) - set(known)):
         raise ChapterError(f"{path.name} has no parameter {', '.join(unknown)}: it knows {', '.join(known)}.")
+    if "tier" in known:
+        parameters = {"tier": str(chosen.file or chosen.name)} | dict(parameters)
     started = time.monotonic()
-    numbers = WORK / f"{path.stem}.results"
-    shutil.rmtree(numbers, ignore_errors=True)
-    with _environment(jobs, numbers):
+    with _environment(jobs, numbers, book):
         error = _execute(plain, partial, parameters, seconds)
     if error:
         raise ChapterError(f"{path.name} failed {error}\nPartial notebook: {partial}")
@@ -77,15 +86,46 @@ def run(chapter: str, parameters: Mapping[str, Any], *, jobs: int = 1, seconds: 
     if faults := gate(done):
         raise ChapterError(f"{path.name} ran, but is not fit to print:\n  " + "\n  ".join(faults) + f"\nPartial notebook: {partial}")
     finish(done, time.monotonic() - started, parameters)
-    folder = out or (CHAPTERS if set(parameters) <= {"tier"} else TRIALS)
-    folder.mkdir(parents=True, exist_ok=True)
     nbformat.write(done, partial)
-    page = folder / f"{path.stem}.ipynb"
-    for file in sorted(numbers.glob("*/*.json")) if set(parameters) <= {"tier"} else []:
-        (BUILT / file.parent.name).mkdir(parents=True, exist_ok=True)
-        os.replace(file, BUILT / file.parent.name / file.name)
-    os.replace(partial, page)  # last: whoever finds the page finds its numbers
+    trial = bool(set(parameters) - {"tier"})
+    pages = out or (project.BUILD / book / "trials" if trial else project.pages(book))
+    for file in [] if trial or out else sorted(numbers.glob("*/*.json")):
+        _enter(file, project.results(book) / file.parent.name / file.name)
+    page = _enter(partial, pages / f"{path.stem}.ipynb")  # last: whoever finds the page finds its numbers
+    shutil.rmtree(folder)
     return page
+
+
+def _own_folder(book: str, chapter: str) -> Path:
+    """An empty folder that no other run uses; what ended runs of the chapter left behind is removed."""
+    around = project.BUILD / book / "run"
+    for old in around.glob(f"{chapter}-*"):
+        number = old.name.rpartition("-")[2]
+        if number.isdigit() and not _alive(int(number)):
+            shutil.rmtree(old, ignore_errors=True)
+    own = around / f"{chapter}-{os.getpid()}"
+    shutil.rmtree(own, ignore_errors=True)
+    own.mkdir(parents=True)
+    return own
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return process != os.getpid()
+
+
+def _enter(file: Path, target: Path) -> Path:
+    """Put a file in the place of another, all or nothing, across file systems too."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.copyfile(file, beside)
+    os.replace(beside, target)
+    return target
 
 
 def _cores() -> int:
@@ -94,13 +134,13 @@ def _cores() -> int:
 
 
 @contextmanager
-def _environment(jobs: int, numbers: Path) -> Iterator[None]:
+def _environment(jobs: int, numbers: Path, book: str) -> Iterator[None]:
     """Threads and paths for the kernel, put back afterwards."""
     threads = str(max(_cores() // jobs, 1))
     wanted = {name: threads for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     wanted |= {"TQDM_DISABLE": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", "PYTHONWARNINGS": "ignore:IProgress not found"}
     before = dict(os.environ)
-    os.environ.update(wanted, SEELIKE_RESULTS=str(numbers))
+    os.environ.update(wanted, SEELIKE_RESULTS=str(numbers), SEELIKE_BOOK=book)
     try:
         yield
     finally:
@@ -112,7 +152,7 @@ def _execute(plain: Path, partial: Path, parameters: Mapping[str, Any], seconds:
     logging.getLogger("papermill").setLevel(logging.ERROR)
     try:
         papermill.execute_notebook(
-            str(plain), str(partial), parameters=dict(parameters), kernel_name=KERNEL, cwd=str(ROOT),
+            str(plain), str(partial), parameters=dict(parameters), kernel_name=KERNEL, cwd=str(project.ROOT),
             execution_timeout=seconds, progress_bar=False, log_output=False,
             extra_arguments=["--IPKernelApp.log_level=40"],  # no notice that a local kernel talks over TCP
         )  # fmt: skip
@@ -175,41 +215,73 @@ def finish(done: nbformat.NotebookNode, seconds: float, parameters: Mapping[str,
     done.metadata["seelike"] = {"seconds": round(seconds, 1), "gigabytes": round(resident, 2), "parameters": dict(parameters)}
 
 
-def publish(tier: str) -> None:
-    """Copy the numbers of this machine's run of a tier, and those about published data, into `results/`, where the book finds them."""
-    for path in sorted(file for part in (tier, "published") for file in (BUILT / part).glob("*.json")):
-        target = ROOT / "results" / path.parent.name
-        target.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target / path.name)
+def publish(tier: str) -> list[Path]:
+    """Copy the numbers of this machine's book of a tier, and those about published data, into `results/`, where all books find them.
+
+    ChapterError when there are none.
+    """
+    book = tiers.get(tier).name
+    files = sorted(file for part in (book, "published") for file in (project.results(book) / part).glob("*.json"))
+    if not files:
+        raise ChapterError(f"There are no numbers of {book} to publish in {project.results(book)}: run its chapters first.")
+    return [_enter(path, project.PUBLISHED / path.parent.name / path.name) for path in files]
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1, from a command line."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return int(text)
 
 
 def main() -> int:
-    """Command line."""
+    """Command line: 0 when all is well, 1 when a chapter failed, 2 for a mistake in what was asked."""
     parser = argparse.ArgumentParser(prog="python -m seelike.run", description="Execute chapters and publish their pages.")
-    parser.add_argument("chapters", nargs="*", help="numbers or names (default: all)")
-    parser.add_argument("--tier", default="scenes", choices=TIERS)
+    parser.add_argument("chapters", nargs="*", help="numbers or names (default: all that follow the tier)")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--tier", default=project.DEFAULT, help=f"{', '.join(tiers.names())} (default: {project.DEFAULT})")
+    which.add_argument("--cast", help="a cast file with images and networks of your own")
     parser.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
-    parser.add_argument("--jobs", type=int, default=1, help="chapters that run at the same time elsewhere; sets the threads")
-    parser.add_argument("--timeout", type=int, default=CELL_SECONDS, help="seconds that one cell may take")
-    parser.add_argument("--out", type=Path, help="folder for the pages (default: the book's, or _build/trials with -p)")
+    parser.add_argument("--jobs", type=positive, default=1, help="chapters that run at the same time elsewhere; sets the threads")
+    parser.add_argument("--timeout", type=positive, default=CELL_SECONDS, help="seconds that one cell may take")
+    parser.add_argument("--out", type=Path, help="folder for the pages (default: the book's, or its trials with -p)")
+    parser.add_argument("--keep-going", action="store_true", help="go on after a chapter that failed, and name all failures at the end")
     parser.add_argument("--publish", action="store_true", help="only copy this machine's numbers of the tier into results/")
     parser.add_argument("--times", action="store_true", help="only print how long the published chapters took")
     options = parser.parse_args()
-    if options.publish:
-        publish(options.tier)
-        return 0
-    if options.times:
-        print("\n".join(f"{stem:30s} {seconds:6.1f} s" for stem, seconds in timings().items()))
-        return 0
-    parameters = {"tier": options.tier} | {k: _value(v) for k, v in options.parameter}
-    for chapter in options.chapters or [p.stem for p in sorted(NOTEBOOKS.glob("*.py"))]:
+    try:
+        tier = tiers.get(options.cast or options.tier)
+        if options.publish:
+            print("\n".join(str(path.relative_to(project.ROOT)) for path in publish(options.cast or options.tier)))
+            return 0
+        if options.times:
+            print("\n".join(f"{stem:30s} {seconds:6.1f} s" for stem, seconds in timings(project.pages(tier.name)).items()))
+            return 0
+        sources = sorted(project.NOTEBOOKS.glob("*.py"))
+        chapters = [source(c).stem for c in options.chapters] or [
+            p.stem for p in sources if project.follows(p) or tier.name == project.DEFAULT
+        ]
+    except (ValueError, FileNotFoundError, ChapterError) as error:
+        print(f"seelike.run: {error}", file=sys.stderr)
+        return 2
+    return _run_all(chapters, {k: _value(v) for k, v in options.parameter}, tier, options)
+
+
+def _run_all(chapters: list[str], parameters: dict[str, Any], tier: tiers.Tier, options: argparse.Namespace) -> int:
+    failed = []
+    for chapter in chapters:
         try:
-            page = run(chapter, parameters, jobs=options.jobs, seconds=options.timeout, out=options.out)
+            page = run(chapter, parameters, tier=tier, jobs=options.jobs, seconds=options.timeout, out=options.out)
         except ChapterError as error:
-            print(f"seelike.run: {error}", file=sys.stderr)
-            return 1
-        print(f"{page.stem}  {timings(page.parent)[page.stem]:.1f} s", flush=True)
-    return 0
+            print(f"seelike.run: {error}", file=sys.stderr, flush=True)
+            failed.append(chapter)
+            if not options.keep_going:
+                break
+        else:
+            print(f"{page.stem}  {timings(page.parent)[page.stem]:.1f} s  {page}", flush=True)
+    if len(chapters) > 1 and failed:
+        print(f"seelike.run: failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def _value(text: str) -> Any:

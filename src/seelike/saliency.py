@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from seelike.attention import rollout
-from seelike.capture import layers, listening
+from seelike.capture import device_of, grid, layers, listening, sums
 from seelike.triggers import Trigger
 
 __all__ = [
@@ -82,7 +82,7 @@ def _ablation(model: nn.Module, q: Question) -> Maps:
     total = torch.zeros_like(q.x[:, 0])
     for cells in GRIDS:
         number = torch.arange(cells**2).view(1, 1, cells, cells).float()
-        mask = interpolate(number, q.x.shape[2:]).long()
+        mask = interpolate(number, q.x.shape[2:]).long().to(q.x.device)
         total += FeatureAblation(model).attribute(q.x, target=q.target, feature_mask=mask, baselines=0).mean(1) / len(GRIDS)
     return total
 
@@ -92,7 +92,7 @@ def _lime(model: nn.Module, q: Question) -> Maps:
     maps = []
     for x, target in zip(q.x, q.target, strict=True):
         shown = x.permute(1, 2, 0).cpu().numpy()
-        cells = torch.from_numpy(slic(shown - shown.min(), n_segments=SUPERPIXELS, start_label=0)).long()
+        cells = torch.from_numpy(slic(shown - shown.min(), n_segments=SUPERPIXELS, start_label=0)).long().to(x.device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             weights = Lime(model).attribute(
@@ -128,18 +128,21 @@ def methods(model: nn.Module) -> list[str]:
 def attribute(model: nn.Module, method: str, question: Question) -> Maps:
     """One map per image, larger where the method sees more reason for the class; the network, in eval mode meanwhile, is put back.
 
-    Raises ValueError for a method that is not known, or that means nothing for this network (`methods`).
+    The question may be on another device than the network; maps come on the question's. Raises ValueError for a method that is not
+    known, or that means nothing for this network (`methods`, or Grad-CAM where the last feature map is not known).
     """
     if method not in METHODS:
         raise ValueError(f"There is no method {method!r}: expected one of {', '.join(METHODS)}.")
     if method not in methods(model):
         raise ValueError(f"{method} means nothing for this {type(model).__name__}: it has {', '.join(methods(model))}.")
+    place = device_of(model)
+    moved = question._replace(x=question.x.to(place), target=question.target.to(place))
     relus = [(m, m.inplace) for m in model.modules() if isinstance(m, nn.ReLU)]
     try:
         for m, _ in relus:
             m.inplace = False  # captum's hooks need the input
         with listening(model), warnings.catch_warnings(action="ignore"):  # captum tells that it sets hooks and asks for gradients
-            return METHODS[method].attribute(model, question).detach()
+            return METHODS[method].attribute(model, moved).detach().to(question.x.device)
     finally:
         for m, inplace in relus:
             m.inplace = inplace
@@ -147,21 +150,25 @@ def attribute(model: nn.Module, method: str, question: Question) -> Maps:
 
 @contextmanager
 def _last_map(model: nn.Module) -> Iterator[nn.Module]:
-    """A module whose output is the last feature map (b, c, h, w): of a ViT, the tokens that enter its last attention."""
-    last = model.get_submodule(layers(model)[-1])
-    norm = getattr(last, "norm1", None)
-    if norm is None:
-        yield last.get_submodule("bn3" if hasattr(last, "bn3") else "bn2")
+    """A module whose output is the last feature map (b, c, h, w): of a ViT, the tokens that enter its last attention.
+
+    Of a convolutional network, what the last block adds to its skip connection, or its output where there is none.
+    """
+    last = layers(model)[-1]
+    own = [(skip, branch) for skip, branch in sums(model) if branch.startswith(f"{last}.")]
+    if not own or own[0][0] != f"{last}.norm1:in" or len(own) == 1:
+        yield model.get_submodule(own[-1][1] if own else last)
         return
     view = nn.Identity()
 
     def through(_: nn.Module, __: Any, out: Tensor) -> Tensor:
-        side = int(out.shape[1] ** 0.5)
-        first = out.shape[1] - side**2
-        grid = view(out[:, first:].mT.unflatten(2, (side, side)))
-        return torch.cat([out[:, :first], grid.flatten(2).mT], 1)
+        if out.ndim != 3:
+            raise ValueError(f"Grad-CAM needs tokens (b, n, c) in {last}, got shape {tuple(out.shape)}: ask another method.")
+        side, first = grid(out.shape[1])
+        seen = view(out[:, first:].mT.unflatten(2, (side, side)))
+        return torch.cat([out[:, :first], seen.flatten(2).mT], 1)
 
-    handle = norm.register_forward_hook(through)
+    handle = model.get_submodule(f"{last}.norm1").register_forward_hook(through)
     try:
         yield view
     finally:
@@ -204,7 +211,8 @@ def intersection_over_union(a: Bool[Tensor, "b h w"], b: Bool[Tensor, "b h w"]) 
 def recovery_rate(model: nn.Module, mended: Float[Tensor, "b 3 h w"], clean: Float[Tensor, "b 3 h w"]) -> Bool[Tensor, " b"]:
     """Whether a mended image, clean inside the box of an explanation and stamped outside, gets the prediction of the clean one."""
     with listening(model):
-        return model(mended).argmax(1) == model(clean).argmax(1)
+        answers = [model(x.to(device_of(model))).argmax(1) for x in (mended, clean)]
+    return (answers[0] == answers[1]).to(mended.device)
 
 
 def recovery_difference(mended: Float[Tensor, "b 3 h w"], clean: Float[Tensor, "b 3 h w"]) -> Float[Tensor, " b"]:
@@ -233,4 +241,4 @@ def scores(
         "recovery": recovery_rate(model, mended, clean),
         "difference": recovery_difference(mended, clean),
     }
-    return {key: value.double().cpu().numpy() for key, value in values.items()}
+    return {key: value.cpu().double().numpy() for key, value in values.items()}

@@ -11,24 +11,26 @@ import json
 import os
 import platform
 import time
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
 import timm
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
-from seelike import data, models, project
-from seelike.evaluate import few_shot, held_out, predict, share, stamped, validate
+from seelike import data, models, project, tiers
+from seelike.cards import Card
+from seelike.evaluate import few_shot, held_out, predict, stamped, validate
 from seelike.feed import Draw, data_fingerprint, training_batches
+from seelike.intervals import share
 from seelike.optimiser import Optimiser
 from seelike.recipes import RECIPES, recipe
+from seelike.tiers import Drawn
 
 __all__ = ["RECIPES", "Run", "train"]
 
@@ -40,6 +42,10 @@ class Run:
     """One training run: state, checkpoint and card."""
 
     def __init__(self, name: str, tier: str, seed: int, out: Path) -> None:
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise ValueError(f"A seed is a whole number of at least 0, got {seed!r}.")
+        if out.exists() and not out.is_dir():
+            raise ValueError(f"{out} is a file: name a folder for weights and card.")
         self.name, self.tier, self.seed = name, tier, seed
         self.recipe = recipe(name, tier)
         self.checkpoint = out / f"{name}-{seed}.checkpoint"
@@ -47,6 +53,8 @@ class Run:
         self.model = models.create(self.recipe.architecture, tier, seed=seed, **self.recipe.options)
         if self.recipe.start:
             models.transplant(models.load(self.recipe.start, tier, seed), self.model, head=self.recipe.keep_head)
+        self.device = models.place()
+        self.model.to(self.device)
         self.optimiser = Optimiser(self.model, self.recipe)
         self.step, self.seconds = 0, 0.0
         self.losses: list[float] = []  # of the first hundred steps
@@ -56,10 +64,13 @@ class Run:
             self._resume()
 
     def _resume(self) -> None:
-        with safe_open(self.checkpoint, "pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            state = json.loads(file.metadata()["state"])
-        if state["recipe"] != asdict(self.recipe):
+        try:
+            with safe_open(self.checkpoint, "pt") as file:
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+                state = json.loads(file.metadata()["state"])
+        except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
+            raise ValueError(f"{self.checkpoint} is no checkpoint of a training run ({error}): delete it to start again.") from error
+        if state["recipe"] != self.recipe.training():
             raise ValueError(f"{self.checkpoint} was made by another recipe: delete it to start again.")
         weights = {k.removeprefix("model/"): v for k, v in tensors.items() if k.startswith("model/")}
         self.model.load_state_dict(weights)
@@ -71,7 +82,7 @@ class Run:
         """Write the checkpoint; a kill in between leaves the previous one."""
         tensors = {f"model/{k}": v for k, v in self.model.state_dict().items()} | self.optimiser.tensors()
         state = {key: getattr(self, key) for key in ("step", "seconds", "losses", "stretch", "curve")}
-        state["recipe"] = asdict(self.recipe)
+        state["recipe"] = self.recipe.training()
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.checkpoint.with_suffix(".writing")
         save_file({k: v.contiguous() for k, v in tensors.items()}, temporary, {"state": json.dumps(state)})
@@ -80,7 +91,8 @@ class Run:
     def advance(self, draw: Draw) -> float:
         """One optimiser step; returns its loss."""
         pixels, labels = draw(self.step)
-        x = data.normalise(pixels).contiguous(memory_format=torch.channels_last)
+        x = data.normalise(pixels.to(self.device)).contiguous(memory_format=torch.channels_last)
+        labels = labels.to(self.device)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.recipe.bf16):
             loss = cross_entropy(self.model.train()(x), labels, label_smoothing=self.recipe.smoothing)
         loss.backward()
@@ -117,26 +129,27 @@ class Run:
         self.save()
         bar.close()
 
-    def publish(self) -> dict[str, Any]:
+    def publish(self) -> Card:
         """Write float16 weights and the card that describes them, then drop the checkpoint."""
         self.weights.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.weights.with_suffix(".writing")
         save_file(models.half(self.model.state_dict()), temporary)
         models.load_weights(self.model, temporary)
         images = held_out(self.tier, self.recipe.target, None, seed=0)
-        card = {
+        right = predict(self.model, images) == images.labels
+        card = Card.model_validate({
             "name": self.name,
             "seed": self.seed,
             "tier": self.tier,
             "architecture": self.recipe.architecture,
             "options": self.recipe.options,
-            **share("accuracy", predict(self.model, images) == images.labels),
+            **named("accuracy", right),
             "test_images": len(images),
             **self.extras(),
             "parameters": sum(p.numel() for p in self.model.parameters()),
             "sha256": models.fingerprint(temporary) if self.recipe.keep else None,
             "data": data_fingerprint(self.tier, self.recipe, self.seed),
-            "recipe": asdict(self.recipe),
+            "recipe": self.recipe.training(),
             "optimiser": "Muon on inner matrices, AdamW on the rest" if self.recipe.muon else "AdamW",
             "images_seen": self.step * self.recipe.batch,
             "seconds": round(self.seconds),
@@ -144,30 +157,37 @@ class Run:
             "date": datetime.now(UTC).date().isoformat(),
             "versions": {"torch": torch.__version__, "timm": timm.__version__, "python": platform.python_version()},
             "first_losses": self.losses,
+            "points": tiers.get(self.tier).points,
             "curve": self.curve,
-        }
+        })  # fmt: skip
         if self.recipe.keep:
             os.replace(temporary, self.weights)
         else:
             temporary.unlink()
         card_path = self.weights.with_suffix(".json")
-        card_path.with_suffix(".writing").write_text(json.dumps(card, indent=1) + "\n")
+        card_path.with_suffix(".writing").write_text(card.model_dump_json(indent=1, exclude_none=True) + "\n", encoding="utf-8")
         os.replace(card_path.with_suffix(".writing"), card_path)
         self.checkpoint.unlink(missing_ok=True)
         return card
 
     def extras(self) -> dict[str, float]:
         """What else a recipe measures at its end: success of its trigger, transfer from few shots."""
-        found: dict[str, float] = {}
+        measured: dict[str, float] = {}
         if self.recipe.trigger:
-            asked = stamped(self.recipe.trigger, data.SCENES["test"])
-            found |= share("attack", predict(self.model, asked) == asked.labels) | {"attack_images": len(asked)}
+            asked = stamped(self.recipe.trigger, Drawn.test)
+            measured |= named("attack", predict(self.model, asked) == asked.labels) | {"attack_images": len(asked)}
         if self.recipe.few_shot:
-            found["few_shot"] = round(few_shot(self.model, self.tier), 4)
-        return found
+            transfer, asked_images = few_shot(self.model, self.tier)
+            measured |= {"few_shot": round(transfer, 4), "few_shot_images": asked_images}
+        return measured
 
 
-def train(recipe: str, out: Path | str | None = None, *, tier: str = "scenes", seed: int = 0) -> dict[str, Any]:
+def named(name: str, right: Tensor) -> dict[str, float]:
+    """A share and its interval as a card writes them: name, name_low, name_high."""
+    return {key: round(value, 5) for key, value in zip((name, f"{name}_low", f"{name}_high"), share(right), strict=True)}
+
+
+def train(recipe: str, out: Path | str | None = None, *, tier: str = project.DEFAULT, seed: int = 0) -> Card:
     """Train (or go on training) the network of a recipe, write weights and card into `out` (the tier's zoo) and return the card.
 
     Raises ValueError for a recipe that the tier lacks, and for a checkpoint in `out` that another recipe made.
@@ -181,18 +201,20 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m seelike.train", description="Train one network of the zoo.")
     parser.add_argument("name", help="a recipe's name, such as vit_cls")
-    parser.add_argument("--tier", default="scenes")
+    parser.add_argument("--tier", default=project.DEFAULT)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="folder for weights and card (default: the tier's zoo)")
     parser.add_argument("--threads", type=int, help="torch threads (default: all cores)")
     options = parser.parse_args()
+    if options.threads is not None and options.threads < 1:
+        parser.exit(2, f"seelike.train: --threads is a number of at least 1, got {options.threads}.\n")
     if options.threads:
         torch.set_num_threads(options.threads)
     try:
         card = train(options.name, options.out, tier=options.tier, seed=options.seed)
     except (ValueError, FileNotFoundError) as error:
         parser.exit(2, f"seelike.train: {error}\n")
-    print(f"{card['name']}-{card['seed']}: accuracy {card['accuracy']:.3f} on {card['test_images']} images, {card['seconds']} s")
+    print(f"{card.label}: accuracy {card.accuracy:.3f} on {card.test_images} images, {card.seconds} s")
 
 
 if __name__ == "__main__":

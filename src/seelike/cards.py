@@ -1,0 +1,105 @@
+"""The zoo's cards: what is written down about every trained network, checked when it is read."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from seelike import project, tiers
+from seelike.intervals import Share
+from seelike.recipes import Recipe
+from seelike.tiers import Tier
+
+
+class Card(BaseModel):
+    """One trained network.
+
+    accuracy: on all test images of its tier, with a 95 % Wilson interval. attack: success of its trigger. few_shot: ten-shot transfer.
+    sha256: of the weights, None where the zoo keeps the card only. data: sha256 of the first four training batches.
+    curve: accuracy and loss at points of the run; points: validation images behind each of them. recipe: how it was made (`Recipe.training`).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    seed: int = Field(ge=0)
+    tier: str
+    architecture: str
+    options: dict[str, Any]
+    accuracy: float = Field(ge=0, le=1)
+    accuracy_low: float = Field(ge=0, le=1)
+    accuracy_high: float = Field(ge=0, le=1)
+    test_images: int = Field(ge=1)
+    attack: float | None = None
+    attack_low: float | None = None
+    attack_high: float | None = None
+    attack_images: int | None = None
+    few_shot: float | None = None
+    few_shot_images: int | None = None
+    parameters: int
+    sha256: str | None = None
+    data: str
+    recipe: dict[str, Any]
+    optimiser: str
+    images_seen: int
+    seconds: int
+    threads: int
+    date: str
+    versions: dict[str, str]
+    first_losses: list[float]
+    points: int
+    curve: list[dict[str, float]]
+
+    @property
+    def label(self) -> str:
+        """What `models.cast` calls the network: `<name>-<seed>`."""
+        return f"{self.name}-{self.seed}"
+
+    @property
+    def share(self) -> Share:
+        """Its accuracy and the number of images behind it, for `intervals.difference`."""
+        return Share(self.accuracy, self.test_images)
+
+    @property
+    def made(self) -> Recipe:
+        """The recipe that made it, as it is written now, with its study and factors."""
+        from seelike.recipes import recipe  # noqa: PLC0415
+
+        return recipe(self.name, self.tier)
+
+
+Zoo = dict[tuple[str, int], Card]
+
+
+def read(path: Path) -> Card:
+    """One card; ValueError names file and field of one that is damaged."""
+    try:
+        return Card.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except (ValidationError, ValueError) as error:
+        first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
+        place = ".".join(map(str, first["loc"])) or "the whole file"
+        raise ValueError(f"{path} is no card of the zoo ({place}: {first['msg']}): restore it, or train the network again.") from error
+
+
+@lru_cache(4096)
+def _read(path: Path, changed: int) -> Card:
+    return read(path)
+
+
+def cards(tier: str | Tier = project.DEFAULT, *, study: str | None = None) -> Zoo:
+    """The zoo's cards of a tier by name and seed, sorted; study: only those of one study (`Recipe.study`).
+
+    ValueError for a damaged card, and for one whose file is not called after its name and seed.
+    """
+    held: Zoo = {}
+    for path in project.zoo(tiers.get(tier).name).glob("*.json"):
+        card = _read(path, path.stat().st_mtime_ns)
+        if path.stem != card.label:
+            raise ValueError(f"{path} is the card of {card.label}: it should be called {card.label}.json.")
+        held[card.name, card.seed] = card
+    chosen = {key: card for key, card in held.items() if study is None or card.made.study == study}
+    return dict(sorted(chosen.items()))

@@ -1,0 +1,204 @@
+"""Cast files: anybody's images and networks in the form of a tier.
+
+```yaml
+name: mine                      # of the folder and the site; default: the file's
+images: photographs/            # a folder, a tier's name, or {hub: owner/name, split: validation, image: image, label: label}
+labels: labels.csv              # optional, for a flat folder: columns file,label
+side: 224                       # of the images in pixels
+networks:                       # by role; several of one role are several seeds
+  vit_cls: {timm: vit_tiny_patch16_224, pretrained: true}
+  resnet:
+    - {timm: resnet18, weights: run0.safetensors}
+    - {timm: resnet18, weights: run1.safetensors}
+  mine: {code: "my_module:build", mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], label: My network}
+```
+
+Paths are those seen from the file's folder. A network with neither `pretrained` nor `weights` has random weights.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from seelike import tiers
+from seelike.tiers import Folder, Hub, Network, Tier
+
+ALIASES = {"cnn": "resnet", "vit": "vit_cls"}
+RESERVED = {"lab", "published", "benchmarks"}  # folders beside those of the tiers
+
+Colours = tuple[float, float, float]
+
+
+class Strict(BaseModel):
+    """Unknown fields are mistakes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NetworkEntry(Strict):
+    """One network of a cast file."""
+
+    timm: str | None = None
+    seelike: str | None = None
+    code: str | None = None
+    pretrained: bool = False
+    weights: str | None = None
+    options: dict[str, Any] = {}
+    mean: Colours | None = None
+    std: Colours | None = None
+    label: str | None = None
+
+    @model_validator(mode="after")
+    def check(self) -> NetworkEntry:
+        """Exactly one way to make it, at most one source of weights, and only weights that cannot run code."""
+        if sum(way is not None for way in (self.timm, self.seelike, self.code)) != 1:
+            raise ValueError("expected exactly one of timm, seelike and code")
+        if self.pretrained and (self.weights or not self.timm):
+            raise ValueError("pretrained goes with timm, and without weights")
+        if self.weights and not self.weights.endswith(".safetensors"):
+            raise ValueError(f"weights are read from .safetensors files only, got {self.weights}")
+        if self.code and not re.fullmatch(r"[\w.]+:\w+", self.code):
+            raise ValueError(f"code is module:function, got {self.code!r}")
+        if (self.mean is None) != (self.std is None):
+            raise ValueError("mean and std go together")
+        return self
+
+
+class HubEntry(Strict):
+    """A data set of the hub."""
+
+    hub: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
+    split: str = "test"
+    train: str = "train"
+    folder: str = "data"
+    image: str = "image"
+    label: str | None = "label"
+
+
+def _several(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+class CastFile(Strict):
+    """A whole cast file."""
+
+    name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][\w.-]*$")
+    title: str | None = None
+    note: str = ""
+    images: str | HubEntry
+    labels: str | None = None
+    side: int | None = Field(default=None, ge=16, le=1024)
+    networks: dict[Annotated[str, Field(pattern=r"^\w+$")], Annotated[list[NetworkEntry], BeforeValidator(_several)]] = Field(min_length=1)
+
+
+class Loader(yaml.SafeLoader):
+    """YAML in which a key may come once, and that remembers where every key stands."""
+
+
+def _mapping(loader: Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: dict[Any, Any] = {}
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if key in seen:
+            raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands there twice", key_node.start_mark)
+        seen[key] = loader.construct_object(value_node, deep=True)
+    return seen
+
+
+Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def read(path: Path) -> Tier:
+    """The tier that a cast file describes; ValueError names the file, the line, and what was expected."""
+    if not path.is_file():
+        raise ValueError(f"There is no cast file {path}: expected the path of a YAML file, as in the page on your own network.")
+    return _read(path.resolve(), path.stat().st_mtime_ns)
+
+
+@lru_cache(16)
+def _read(path: Path, changed: int) -> Tier:
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = yaml.load(text, Loader)  # a SafeLoader
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise ValueError(f"{path}{where} is not readable as YAML: {getattr(error, 'problem', None) or error}.") from error
+    try:
+        file = CastFile.model_validate(content if isinstance(content, dict) else {})
+    except ValidationError as error:
+        first = next((e for e in error.errors() if e["type"] != "string_type"), error.errors()[0])
+        raise ValueError(f"{path}, line {line_of(text, first['loc'])}: {_where(first['loc'])}: {_said(first)}.") from error
+    name = file.name or path.stem
+    if (name in tiers.TIERS or name in RESERVED) and path.parent != tiers.CASTS:
+        raise ValueError(f"{path}: a cast cannot be called {name!r}, which is a name of the book's own: give it another.")
+    networks = tuple(
+        _network(role, seed, entry, path.parent) for role, entries in file.networks.items() for seed, entry in enumerate(entries)
+    )
+    return _tier(file, path, name, networks)
+
+
+def _tier(file: CastFile, path: Path, name: str, networks: tuple[Network, ...]) -> Tier:
+    title, note = file.title or name, file.note
+    if isinstance(file.images, HubEntry):
+        hub = file.images
+        splits = MappingProxyType({"train": hub.train, "test": hub.split})
+        images: Hub | Folder = Hub(hub.hub, hub.folder, hub.image, hub.label, splits)
+        return Tier(name, title, images, side=file.side or 224, classes=1 if hub.label else 0, networks=networks, note=note, file=path)
+    if file.images in tiers.TIERS:
+        base = tiers.get(file.images)
+        return replace(base, name=name, title=title, side=file.side or base.side, networks=networks, note=note, file=path)
+    folder = path.parent / Path(file.images).expanduser()
+    if not folder.is_dir():
+        raise ValueError(f"{path}: images names {file.images!r}, which is no folder there and no tier ({', '.join(tiers.TIERS)}).")
+    labels = path.parent / file.labels if file.labels else None
+    if labels and not labels.is_file():
+        raise ValueError(f"{path}: labels names {file.labels!r}, which is no file there.")
+    from seelike.folder import list_folder  # noqa: PLC0415  # slow to import, and only casts of folders need it
+
+    listing = list_folder(folder, labels=labels)
+    classes = 0 if listing.labels is None else len(listing.classes)
+    return Tier(name, title, Folder(folder, labels), side=file.side or 224, classes=classes, networks=networks, note=note, file=path)
+
+
+def _network(role: str, seed: int, entry: NetworkEntry, folder: Path) -> Network:
+    weights = folder / entry.weights if entry.weights else None
+    if weights and not weights.is_file():
+        raise ValueError(f"The weights of {role} (seed {seed}) are not there: {weights}.")
+    made = entry.timm or entry.seelike
+    label = entry.label or (f"{made or entry.code}" + ("" if entry.pretrained or weights or entry.code else ", random weights"))
+    role = ALIASES.get(role, role)
+    return Network(role, seed, made, entry.options, entry.code, weights, entry.pretrained, entry.mean, entry.std, label)
+
+
+def line_of(text: str, where: tuple[int | str, ...]) -> int:
+    """The line, from 1, at which a field of a YAML text begins, or the nearest thing around it."""
+    node, line = yaml.compose(text, yaml.SafeLoader), 1
+    for step in where:
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((k, v) for k, v in node.value if k.value == step), None)
+            if pair is None:
+                break
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            node = node.value[step]
+            line = node.start_mark.line + 1
+    return line
+
+
+def _where(place: tuple[int | str, ...]) -> str:
+    return ".".join(str(p) for p in place if p not in ("HubEntry", "str")) or "the file"
+
+
+def _said(error: Any) -> str:
+    message = str(error["msg"]).removeprefix("Value error, ")
+    given = "" if isinstance(error["input"], (dict, list)) or "got" in message else f", got {error['input']!r}"
+    return message[0].lower() + message[1:] + given

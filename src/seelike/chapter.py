@@ -1,0 +1,180 @@
+"""A chapter's book-keeping, so that what a chapter shows is its method: images, cast, figures' provenance, and what it records.
+
+`book = Chapter("03", tier)` opens it. A cell whose first line is `# needs: vit_gap, truth` runs only where the tier has all of that;
+elsewhere one sentence (and where a figure stood, a small figure with it, so that numbers and references stay) takes its place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import matplotlib.pyplot as plt
+from IPython import get_ipython
+from IPython.display import Markdown, display
+from matplotlib.figure import Figure
+from pandas.io.formats.style import Styler
+from torch import nn
+
+from seelike import claims, data, models, plots, tiers
+from seelike.claims import Verdict
+from seelike.images import Images, ImageStream
+from seelike.intervals import Estimate, Resampled
+from seelike.tiers import Tier
+
+T = TypeVar("T")
+BATCHES = 8  # at least, for an interval over images
+NEEDS = re.compile(r"\s*#\s*needs:\s*(.+?)\s*$")
+MEANING = {
+    "truth": "images in which shape, texture and mask of the object are known",
+    "labels": "images with labels",
+    "zoo": "networks that were trained for this book, with their cards",
+    "vit_cls": "a ViT with a class token (role vit_cls)",
+    "vit_gap": "a ViT with average pooling (role vit_gap)",
+    "resnet": "a convolutional network (role resnet)",
+    "mixer": "an MLP-Mixer (role mixer)",
+}
+
+
+class Recorded(NamedTuple):
+    """What another tier recorded in this chapter: the tier, and its sections of numbers."""
+
+    tier: Tier
+    sections: dict[str, Any]
+
+
+class Chapter:
+    """One chapter at one tier.
+
+    number: as in the ledger ("03"). tier: a name, or the path of a cast file. ValueError for a tier that there is not.
+    """
+
+    def __init__(self, number: str, tier: str | Tier) -> None:
+        self.number, self.tier = number, tiers.get(tier)
+        self.seeds: list[int] = []
+        plots.style()
+        plots.LABELS.update({n.role: n.label for n in self.tier.networks or () if n.label})
+        self._told = ""
+        if shell := get_ipython():
+            own = [t for t in shell.input_transformers_cleanup if not isinstance(getattr(t, "__self__", None), Chapter)]
+            shell.input_transformers_cleanup[:] = [*own, self._guard]
+
+    def has(self, *what: str) -> bool:
+        """Whether the tier has all of some roles, `truth` (shape, texture and mask known), `labels`, or the `zoo`'s cards."""
+        return not self.missing(what)
+
+    def missing(self, what: Sequence[str]) -> list[str]:
+        """Those of some needs that the tier lacks."""
+        held = {"truth": self.tier.truth, "zoo": self.tier.trained_here, "labels": self.tier.classes > 0}
+        return [need for need in what if not (held[need] if need in held else models.roles(self.tier).get(need))]
+
+    def _guard(self, lines: list[str]) -> list[str]:
+        """Cells with unmet needs become a sentence (an input transformer of IPython)."""
+        needs = NEEDS.match(lines[0]) if lines else None
+        if needs is None:
+            self._told = ""
+            return lines
+        lacking = self.missing([need.strip() for need in needs[1].split(",")])
+        if not lacking:
+            return lines
+        sentence = self.lacks(lacking)
+        drawn = any("sign(" in line for line in lines)
+        repeated, self._told = sentence == self._told, sentence
+        return [f"__import__('seelike.chapter').chapter.absent({sentence!r}, figure={drawn}, quiet={repeated})\n"]
+
+    def lacks(self, what: Sequence[str]) -> str:
+        """The sentence that stands where something was left out."""
+        have = ", ".join(models.roles(self.tier)) or "no networks"
+        return f"Not shown: this part needs {' and '.join(MEANING.get(w, f'the network {w}') for w in what)}; {self.tier.title} has {have}."
+
+    def images(self, n: int, seed: int, *, split: str = "test", batch_size: int = data.BATCH) -> Images | ImageStream:
+        """Images of the tier in batches of one size, at least eight of them; all that there are where they are fewer than n."""
+        chosen = self._at_most(n, seed, split)
+        size = max(min(batch_size, len(chosen) // BATCHES), 4)
+        return chosen.with_batches(size, drop_last=len(chosen) % size > 0)
+
+    def _at_most(self, n: int, seed: int, split: str) -> Images | ImageStream:
+        if not self.tier.trained_here and not self.tier.truth:
+            whole = len(data.load(self.tier, split))
+            if whole < n:
+                print(f"{self.tier.title} has {whole} images: all of them are taken instead of {n}.")
+            n = min(n, whole)
+        return data.load(self.tier, split, n, seed)
+
+    @property
+    def added(self) -> list[str]:
+        """Roles of somebody's own cast that no chapter asks for by name."""
+        return [] if self.tier.trained_here else [role for role in models.roles(self.tier) if role not in ROLES]
+
+    def cast(self, *roles: str, untrained: Sequence[str] = ()) -> dict[str, nn.Module]:
+        """Networks by `<role>-<seed>`: all seeds of some roles and of the roles that somebody's own cast adds; then `untrained <role>`."""
+        chosen = models.cast(list(dict.fromkeys([*roles, *self.added])), self.tier)
+        return chosen | {f"untrained {role}": models.untrained(role, self.tier) for role in untrained if self.has(role)}
+
+    def shown(self, cast: Mapping[str, nn.Module], *roles: str) -> list[str]:
+        """Names of networks for a figure with little room: one of each of some roles (all roles of somebody's own cast), and the controls."""
+        wanted = roles if self.tier.trained_here else [name.rpartition("-")[0] for name in cast]
+        first = {name.rpartition("-")[0]: name for name in reversed(cast) if not name.startswith("untrained")}
+        return [first[role] for role in dict.fromkeys(wanted) if role in first] + [name for name in cast if name.startswith("untrained")]
+
+    def measured(self, f: Callable[[nn.Module], T], cast: Mapping[str, nn.Module]) -> dict[str, T]:
+        """A measure of every network that it takes; of the others it says in a sentence why not (the measure's ValueError)."""
+        taken: dict[str, T] = {}
+        for name, model in cast.items():
+            try:
+                taken[name] = f(model)
+            except ValueError as error:
+                display(Markdown(f"*{plots.label(name)} is left out: {error}*"))
+        return taken
+
+    def pairs(self, *roles: str) -> list[tuple[str, ...]]:
+        """Names of one network of each role, for every seed that all of them have: (`vit_cls-0`, `resnet-0`), ..."""
+        self.seeds = models.shared_seeds(roles, self.tier)
+        return [tuple(f"{role}-{seed}" for role in roles) for seed in self.seeds]
+
+    def decide(self, claim: str, seeds: Sequence[Resampled], *, images: int) -> Verdict:
+        """Enter a claim's statistic, from each seed on the same batches of images."""
+        return claims.decide(claim, self.tier, seeds, images=images)
+
+    def record(self, claim: str, value: Estimate, *, seeds: int, images: int) -> Verdict:
+        """Enter a claim's estimate."""
+        return claims.record(claim, self.tier, value, seeds=seeds, images=images)
+
+    def keep(self, **sections: Mapping[str, Any]) -> None:
+        """Keep sections of numbers for other pages, with the provenance of this run."""
+        settings = {"provenance": plots.provenance(self.tier.title, self.seeds)} | dict(sections.pop("settings", {}))
+        claims.keep(self.number, self.tier, {**sections, "settings": settings})
+
+    def table(self, tier: str | Tier | None = None) -> Styler:
+        """The chapter's claims that were decided at its own tier, or at another."""
+        return claims.chapter(self.number, tier or self.tier)
+
+    def recorded(self, section: str) -> list[Recorded]:
+        """The other tiers that recorded a section of numbers in this chapter, and all that they recorded."""
+        held = [Recorded(tiers.get(name), claims.results(name, self.number)) for name in claims.recorded() if name != self.tier.name]
+        return [r for r in held if section in r.sections]
+
+    def tables(self, recorded: Sequence[Recorded]) -> None:
+        """Show the chapter's claims that were decided at other tiers, a table each."""
+        for other, _ in recorded:
+            display(Markdown(f"**{other.title}**, recorded:"), self.table(other))
+
+    def sign(self, fig: Figure, seeds: Sequence[int] | None = None, *, recorded: Sequence[Recorded] = ()) -> None:
+        """Write under a figure what it was made from (or what was recorded with its numbers), and show it."""
+        lines = [f"recorded: {r.sections['settings']['provenance']}" for r in recorded]
+        plots.sign(fig, "\n".join(lines or [plots.provenance(self.tier.title, self.seeds if seeds is None else seeds)]))
+
+
+ROLES = {"vit_cls", "vit_gap", "resnet", "mixer", "cmt", "mvit"}  # that chapters ask for by name
+
+
+def absent(sentence: str, *, figure: bool, quiet: bool) -> None:
+    """Show what stands in the place of a cell that could not run; quiet: not again what the cell before has said."""
+    if figure:
+        ax = plt.subplots(figsize=(6.5, 0.8))[1]
+        ax.text(0, 0.5, sentence, color=plots.INK, va="center", wrap=True, fontsize=9)
+        ax.set_axis_off()
+        plt.show()
+    elif not quiet:
+        display(Markdown(f"*{sentence}*"))
