@@ -33,19 +33,28 @@
 # (ten textures), on a crop of another photograph. Position, size, tint, the background and its light vary at random, and rotation within 20 degrees to either side. A soft shadow and noise are added.
 # There are as many images as one asks for, and none is downloaded.
 
-# %% tags=["parameters"]
-tier = "scenes"
-
 # %% tags=["hide-input"]
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from scipy.stats import binomtest
 
-from seelike import data, evaluate, models, plots, project, scenes, stock
+from seelike import (
+    consistency,
+    data,
+    evaluate,
+    models,
+    plots,
+    project,
+    scenes,
+    stock,
+    tiers,
+)
+from seelike.cards import runs
+from seelike.chapter import Chapter
+from seelike.intervals import share
 
-plots.style()
+book = Chapter("01", project.DEFAULT)
 
 # %%
 drawn = scenes.sample(600, seed=4)
@@ -65,7 +74,7 @@ for k, name in enumerate(scenes.SHAPES):
     plots.pictures(axes[:3, k], ours)
     plots.pictures(axes[3:, k], conflict.images[conflict.shape == k][:1])
     axes[0, k].set_title(f"{name}\n{scenes.TEXTURES[k]}", fontsize=9)
-plots.sign(fig, "scenes", [4])
+book.sign(fig, [4])
 
 # %% [markdown]
 # In training, shape and texture always agree, so either would do. Cue-conflict images show which one a network uses: the shape of
@@ -95,29 +104,18 @@ scenes.sample(1000, seed=0, correlation=0.5).to_dataset()
 
 # %%
 CAST = ("vit_cls", "vit_gap", "resnet", "mixer", "vit_matched", "vit_cls_adamw")
-every = pd.DataFrame(models.cards("scenes") + models.cards("cifar10"))
-cards = every[every.name.isin(CAST)].copy()
-chain = every.tier.eq("cifar10") & every.name.str.fullmatch(
-    "resnet(_first|_second|_third)?"
-)  # one network, trained in four runs
-last = cards.tier.eq("cifar10") & cards.name.eq("resnet")
-for column in ("images_seen", "seconds"):
-    cards.loc[last, column] = every.loc[chain, column].sum()
+ours = [tier for tier in tiers.TIERS.values() if tier.trained_here]
+cards = [c for tier in ours for c in models.cards(tier).values() if c.name in CAST]
 columns = [
-    "tier",
-    "name",
-    "seed",
-    "accuracy",
-    "accuracy_low",
-    "accuracy_high",
-    "parameters",
-    "images_seen",
-    "seconds",
+    *("tier", "name", "seed", "accuracy", "accuracy_low", "accuracy_high"),
+    *("parameters", "images_seen", "seconds"),
 ]
-cards[columns].style.format(
-    {c: "{:.3f}" for c in columns if c.startswith("acc")}
-    | {"parameters": "{:,}", "images_seen": "{:,}"}
-).hide()
+table = pd.DataFrame([card.model_dump() for card in cards])[columns]
+for column in ("images_seen", "seconds"):  # of all runs that made a network
+    table[column] = [sum(getattr(r, column) for r in runs(card)) for card in cards]
+styles = {c: "{:.3f}" for c in columns if c.startswith("accuracy")}
+styles |= {"parameters": "{:,}", "images_seen": "{:,}"}
+table.style.format(styles).hide()
 
 # %% [markdown]
 # Accuracies are measured on weights stored as float16, on images that no training saw, with 95 % Wilson intervals; seconds were
@@ -136,9 +134,9 @@ cards[columns].style.format(
 # %% mystnb={"figure": {"name": "fig-curves", "caption": "Learning curves on Scenes (held-out images, one line per network and seed). Grey: the same ViT trained with AdamW alone, one run of a third of the length at one learning rate. Where grey and blue differ, the optimiser and its rates are the cause, not the architecture."}, "image": {"alt": "Line plot of held-out accuracy, 0 to 1, against thousands of training images seen, one line per network and seed, colour by architecture; a grey line is the ViT trained with AdamW alone; a dotted line marks chance at one tenth."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(7.2, 4.1))
 labelled = set()
-main = [c for c in models.cards("scenes") if c["name"] in CAST]
+main = [c for c in models.cards(book.tier).values() if c.name in CAST]
 for card in main:
-    curve, name = pd.DataFrame(card["curve"]), card["name"]
+    curve, name = pd.DataFrame(card.curve), card.name
     label = None if name in labelled else plots.LABELS[name]
     labelled.add(name)
     colour = plots.COLOURS[name]
@@ -151,23 +149,16 @@ ax.set(
     ylim=(0, 1.02),
 )
 ax.legend(loc="center right")
-plots.sign(fig, "scenes", sorted({c["seed"] for c in main}))
+book.sign(fig, sorted({c.seed for c in main}))
 
 # %% [markdown]
 # ## What they get right and wrong
 
 # %%
-shown = (
-    tier if tier in ("scenes", "cifar10") else "scenes"
-)  # this chapter is about our own
-names = [
-    name
-    for name in ("vit_cls", "vit_gap", "mixer", "resnet")
-    if (project.zoo(shown) / f"{name}-0.safetensors").exists()
-]
-images = data.load(shown, "test", 2000, seed=5)
+names = ["vit_cls", "vit_gap", "mixer", "resnet"]
+images = data.load(book.tier, "test", 2000, seed=5)
 answers = {
-    name: evaluate.predict(models.load(name, shown), images) for name in names
+    name: evaluate.predict(models.load(name, book.tier), images) for name in names
 }
 right = pd.DataFrame(
     {name: (answer == images.labels).numpy() for name, answer in answers.items()}
@@ -193,7 +184,7 @@ sns.heatmap(
 ax.set(xlabel="", ylabel="")
 ax.tick_params(axis="x", rotation=35)
 ax.tick_params(axis="y", rotation=0)
-plots.sign(fig, shown)
+book.sign(fig, [0])
 
 # %% mystnb={"figure": {"name": "fig-errors", "caption": "Images that the ViT (CLS) gets wrong and what it says instead."}, "image": {"alt": "Row of eight small test images that the vision transformer misclassified, each titled with the true class and the answer given."}} tags=["hide-input"]
 wrong = (answers["vit_cls"] != images.labels).nonzero().flatten()[:8]
@@ -203,7 +194,7 @@ titles = [
     for i in wrong
 ]
 plots.pictures(axes[: len(wrong)], images.pixels[wrong], titles)
-plots.sign(fig, shown)
+book.sign(fig, [0])
 
 # %% [markdown]
 # ## Shape or texture?
@@ -217,31 +208,15 @@ plots.sign(fig, shown)
 #
 # At one half a network follows both cues equally often.
 
-
 # %%
-def shape_bias(name, seed=0, n=2000):
-    """Shape answers, shape and texture answers, and all: on cue-conflict scenes."""
-    asked = scenes.cue_conflict(n, seed=6)
-    answer = evaluate.predict(
-        models.load(name, "scenes", seed),
-        data.Images(asked.images, asked.shape, scenes.SHAPES),
-    )
-    shape, texture = (
-        int((answer == asked.shape).sum()),
-        int((answer == asked.texture).sum()),
-    )
-    return shape, shape + texture, n
-
-
-trained = [(card["name"], card["seed"]) for card in main]
-counts = {key: shape_bias(*key) for key in trained}
-bias = {
-    f"{name}-{seed}": (
-        shape / both,
-        *binomtest(shape, both).proportion_ci(method="wilson"),
-    )
-    for (name, seed), (shape, both, _) in counts.items()
-}
+conflict = scenes.cue_conflict(2000, seed=6)
+asked = data.Images(conflict.images, conflict.shape, scenes.SHAPES)
+bias, named = {}, {}
+for name, model in book.cast(*sorted(CAST)).items():
+    answer = evaluate.predict(model, asked)
+    shape, texture = answer == conflict.shape, answer == conflict.texture
+    bias[name] = share(shape[shape | texture])
+    named[name] = (shape | texture).double().mean().item()
 
 # %% mystnb={"figure": {"name": "fig-bias-shape", "caption": "Left: shape bias of every network of the cast on cue-conflict scenes, 95 % Wilson intervals over images; the line marks one half, both cues equally often. Grey: the control of the optimiser, which is less accurate. Right, in the same colours: how it came about during training, one seed each, from the point where accuracy passes 0.3 (500 images a point, thin; running mean over five points, bold)."}, "image": {"alt": "Left: dot plot of shape bias from 0 (texture) to 1 (shape), one row per network and seed, with 95 % intervals; a vertical line marks one half. Right: shape bias against thousands of training images seen, one line per architecture, with a horizontal line at one half."}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=(9.6, 3.9), width_ratios=[1, 1.15])
@@ -252,33 +227,31 @@ axes[0].set_yticks(range(len(bias)), [plots.label(key, seed=True) for key in bia
 axes[0].axvline(0.5, color=plots.INK, lw=1)
 axes[0].set(xlim=(0, 1), xlabel="shape bias")
 for card in main:
-    if (card["name"], card["seed"]) in trained and card["seed"] == 0:
-        curve = pd.DataFrame(card["curve"])
-        curve = curve[curve.accuracy > 0.3]
-        share = curve["shape"] / (curve["shape"] + curve["texture"])
-        colour = plots.COLOURS[card["name"]]
-        axes[1].plot(curve.images / 1000, share, color=colour, lw=0.8, alpha=0.6)
+    if card.seed == 0:
+        curve = pd.DataFrame([p for p in card.curve if p["accuracy"] > 0.3])
+        course = curve.apply(
+            lambda p: consistency.bias(p["shape"], p.texture), axis=1
+        )
+        colour = plots.COLOURS[card.name]
+        axes[1].plot(curve.images / 1000, course, color=colour, lw=0.8, alpha=0.6)
         axes[1].plot(
             curve.images / 1000,
-            share.rolling(5, min_periods=1, center=True).mean(),
+            course.rolling(5, min_periods=1, center=True).mean(),
             color=colour,
         )
 axes[1].axhline(0.5, color=plots.INK, lw=1)
 axes[1].set(
     xlabel="training images seen, thousands", ylabel="shape bias", ylim=(0, 1)
 )
-plots.sign(fig, "scenes", sorted({seed for _, seed in trained}))
+book.sign(fig, sorted({c.seed for c in main}))
 
 # %% [markdown]
 # Some answers follow neither cue, and shape bias leaves them out. This is the share of answers that it counts:
 
 # %%
-pd.Series(
-    {
-        plots.label(f"{n}-{s}", seed=True): both / asked
-        for (n, s), (_, both, asked) in counts.items()
-    }
-).round(3).to_frame("answers by shape or texture")
+pd.Series(named).rename(lambda name: plots.label(name, seed=True)).round(
+    3
+).to_frame("answers by shape or texture")
 
 # %% [markdown]
 # ## What it means
@@ -287,7 +260,7 @@ pd.Series(
 
 # %%
 family = (
-    pd.Series({key: value for key, (value, *_) in bias.items()})
+    pd.Series({key: e.estimate for key, e in bias.items()})
     .groupby(lambda key: plots.label(key), sort=False)
     .agg(["min", "max"])
 )

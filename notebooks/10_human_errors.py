@@ -28,7 +28,6 @@
 # published, so this chapter recomputes kappa, distances and shape bias from them. Then it asks the same of the networks of this book.
 
 # %% tags=["parameters"]
-tier = "scenes"
 draws = 1000
 
 # %% tags=["hide-input"]
@@ -45,10 +44,16 @@ from seelike import (
     evaluate,
     models,
     plots,
+    project,
+    published,
     scenes,
 )
+from seelike.cards import course
+from seelike.chapter import Chapter
+from seelike.intervals import batched, bootstrap, mean
 
-plots.style()
+book = Chapter("10", project.DEFAULT)
+SOURCE = "decisions published by Tuli et al. 2021"
 
 # %% [markdown]
 # ## Method: right together, wrong together
@@ -78,7 +83,7 @@ for other, shade in zip((0.3, 0.6, 0.9), plots.DEPTHS):
     )
 axes[1].set(xlabel="accuracy of one observer", ylabel="largest kappa")
 axes[1].legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=9)
-plots.sign(fig, "analytic", [])
+plots.sign(fig, plots.provenance("analytic", []))
 
 # %% [markdown]
 # Kappa asks *which* trials. A second pair of measures asks *how* they go wrong. Take the errors of an observer as a distribution, either over the true classes, or over
@@ -97,26 +102,43 @@ plots.sign(fig, "analytic", [])
 # recorded for this edition are shown.
 
 # %%
-FAMILIES = {"ViT": "vit_cls", "subject": "control"}
-table = claims.results("published", "10").get("observers", {})
-decided = published.decisions("cue-conflict")
+decisions, against = {}, {}
+for kind in ("cue-conflict", "silhouettes"):
+    table = published.decisions(kind)
+    if table is not None:
+        humans = consistency.humans(table)
+        decisions[kind] = table
+        against[kind] = consistency.against_humans(table, humans, draws)
+    print(f"{kind}: {'recorded' if table is None else 'recomputed from decisions'}")
+
+# %% tags=["hide-input"]
+SHOWN = [
+    *("ViT-B_32", "ViT-B_32_ft", "ViT-B_16", "ViT-L_16", "ViT-L_32"),
+    *("resnet50", "resnet50_ft", "alexnet", "vgg16-bn", "inception-v3"),
+    *("resnet152", "densenet201", "resnet50-trained-on-SIN"),
+]
 
 
-def interval(row):
-    """Estimate, and 1.96 standard errors of the resamples to either side."""
-    half = 1.96 * row.drop("all").std()
-    return claims.Estimate(row["all"], row["all"] - half, row["all"] + half)
-
-
-if decided is not None:
-    humans = sorted(o for o in decided.observer.unique() if "subject" in o)
-    found = consistency.against_humans(decided, humans, draws)
-    table = {
-        key: {o: np.round(interval(t.loc[o]), 5).tolist() for o in t.index}
-        for key, t in found.items()
+def numbers_of(found, keys, observers):
+    """Estimates with their intervals, as they are recorded."""
+    return {
+        key: {
+            o: np.round(consistency.interval(found[key].loc[o]), 5).tolist()
+            for o in observers
+        }
+        for key in keys
     }
-    claims.keep("10", "published", {"observers": table})
-print("recomputed from decisions" if decided is not None else "recorded numbers")
+
+
+if found := against.get("cue-conflict"):
+    every = numbers_of(found, found, found["kappa"].index)
+    claims.keep("10", claims.DATA, {"observers": every})
+if found := against.get("silhouettes"):
+    outlined = numbers_of(found, ("accuracy", "kappa"), SHOWN)
+    claims.keep("10", claims.DATA, {"silhouettes": outlined})
+recorded = claims.results(claims.DATA, "10")
+table, outlined = recorded["observers"], recorded["silhouettes"]
+FAMILIES = {"ViT": "vit_cls", "subject": "control"}
 
 
 # %% mystnb={"figure": {"name": "fig-humans", "caption": "Accuracy, mean kappa with humans, and shape bias on cue conflict, for ten humans (grey), ViTs (blue) and convolutional networks (orange); 95 % intervals over images and humans. A human is compared with the nine others. IN: ImageNet. SIN: Stylized ImageNet, whose textures are replaced, so that shape alone tells the class. ft: fine-tuned."}, "image": {"alt": "Three dot plots with one row per observer, sorted by kappa with humans: accuracy, kappa with humans and shape bias, with intervals. Humans grey, ViTs blue, convolutional networks orange."}} tags=["hide-input"]
@@ -156,23 +178,18 @@ dots(
     ("accuracy", "kappa", "shape_bias"),
     ("accuracy", "kappa with humans", "shape bias"),
 )
-plots.sign(fig, "decisions published by Tuli et al. 2021", [])
+plots.sign(fig, plots.provenance(SOURCE, []))
 
 # %% mystnb={"figure": {"name": "fig-divergence", "caption": "Jensen-Shannon distance of errors from those of single humans, mean over humans: over true classes (left) and over pairs of true class and answer (right). Smaller is more human. Order and colours as before; 95 % intervals over images and humans."}, "image": {"alt": "Two dot plots with one row per observer, in the order of kappa with humans: class-wise and inter-class Jensen-Shannon distance from humans, with intervals."}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=(8, 8.6), sharey=True)
 dots(axes, ("class", "interclass"), ("class-wise distance", "inter-class distance"))
-plots.sign(fig, "decisions published by Tuli et al. 2021", [])
+plots.sign(fig, plots.provenance(SOURCE, []))
 
 # %% [markdown]
 # The numbers behind the figures, for the networks most often compared. Columns that end in `_average` compare with the average human; `class` and
 # `interclass` are means over single humans. The last column divides kappa by the largest that accuracies allow, mean over humans.
 
 # %%
-SHOWN = [
-    *("ViT-B_32", "ViT-B_32_ft", "ViT-B_16", "ViT-L_16", "ViT-L_32"),
-    *("resnet50", "resnet50_ft", "alexnet", "vgg16-bn", "inception-v3"),
-    *("resnet152", "densenet201", "resnet50-trained-on-SIN"),
-]
 ORDER = ["accuracy", "kappa", "shape_bias", "class", "interclass"]
 numbers = pd.DataFrame(
     {
@@ -204,32 +221,16 @@ numbers.style.format(precision=3)
 #
 # On 80 of the 1,280 images shape and texture agree. Only shape bias leaves them out. A second set, 160 silhouettes, has no texture at all; the third set of the repository, edges, is left out here.
 
-# %% tags=["hide-input"]
-drawn = published.decisions("silhouettes")
-if drawn is not None:
-    outlines = consistency.against_humans(drawn, humans, draws)
-    shown_too = {
-        key: {
-            o: np.round(interval(outlines[key].loc[o]), 5).tolist() for o in SHOWN
-        }
-        for key in ("accuracy", "kappa")
-    }
-    claims.keep("10", "published", {"silhouettes": shown_too})
-outlined = claims.results("published", "10").get("silhouettes", {})
-
 # %% mystnb={"figure": {"name": "fig-silhouettes", "caption": "Silhouettes: accuracy and mean kappa with humans of the networks in the table, in its order; 95 % intervals over images and humans."}, "image": {"alt": "Two dot plots with one row per network: accuracy and kappa with humans on silhouettes, with intervals. ViTs blue, convolutional networks orange."}} tags=["hide-input"]
-if outlined:
-    fig, axes = plt.subplots(1, 2, figsize=(8, 3.9), sharey=True)
-    names = [shorter(o) for o in SHOWN]
-    shades = dict(zip(names, map(colour, SHOWN)))
-    for ax, key in zip(axes, ("accuracy", "kappa")):
-        rows = {n: outlined[key][o] for n, o in zip(names, SHOWN)}
-        plots.intervals(ax, rows, shades)
-        ax.set(title={"kappa": "kappa with humans"}.get(key, key))
-    axes[0].tick_params(axis="y", labelsize=9)
-    plots.sign(fig, "decisions published by Tuli et al. 2021", [])
-else:
-    plots.absent("Not recorded yet.")
+fig, axes = plt.subplots(1, 2, figsize=(8, 3.9), sharey=True)
+names = [shorter(o) for o in SHOWN]
+shades = dict(zip(names, map(colour, SHOWN)))
+for ax, key in zip(axes, ("accuracy", "kappa")):
+    rows = {n: outlined[key][o] for n, o in zip(names, SHOWN)}
+    plots.intervals(ax, rows, shades)
+    ax.set(title={"kappa": "kappa with humans"}.get(key, key))
+axes[0].tick_params(axis="y", labelsize=9)
+plots.sign(fig, plots.provenance(SOURCE, []))
 
 # %% [markdown]
 # ## The networks of this book
@@ -239,34 +240,26 @@ else:
 
 # %%
 conflict = scenes.cue_conflict(2048, seed=11)
-own = tier if tier == "smoke" else "scenes"  # other tiers have no cue conflict
-cast = models.cast(["vit_cls", "vit_gap", "mixer", "resnet"], own)
+cast = book.cast("vit_cls", "vit_gap", "mixer", "resnet")
+pairs = book.pairs("vit_cls", "resnet")
 asked = data.Images(conflict.images, conflict.shape, scenes.SHAPES)
 answers = {name: evaluate.predict(model, asked) for name, model in cast.items()}
-right = np.array([(a == conflict.shape).numpy() for a in answers.values()])
-
-
-def kappas(right):
-    """Error consistency of every pair of rows."""
-    return np.array(
-        [[consistency.error_consistency(a, b) for b in right] for a in right]
-    )
-
+right = {name: (a == conflict.shape).numpy() for name, a in answers.items()}
 
 # %% mystnb={"figure": {"name": "fig-families", "caption": "Kappa between the networks of this book on 2,048 Scenes with cue conflict. Squares along the diagonal: seeds of one family."}, "image": {"alt": "Square heat map of kappa between all networks, ordered by family, with names along both axes."}} tags=["hide-input"]
-consistent = kappas(right)
+consistent = consistency.kappas(np.array(list(right.values())))
 fig, ax = plt.subplots(figsize=(6.2, 5.2))
 plots.similarity_map(ax, consistent, "kappa", rows="", columns="")
 names = [plots.label(name, seed=True) for name in cast]
 ax.set_yticks(range(len(cast)), names, fontsize=8)
 ax.set_xticks(range(len(cast)), names, fontsize=8, rotation=90)
-plots.sign(fig, own, models.shared_seeds(["vit_cls", "resnet"], own))
+book.sign(fig)
 
 # %% [markdown]
 # How right these networks are, that is, how often they name the shape, and the largest kappa that their accuracies allow with the first ResNet:
 
 # %%
-accuracy = pd.Series(right.mean(1), index=list(cast))
+accuracy = pd.DataFrame(right).mean()
 reference = accuracy[next(n for n in cast if n.startswith("resnet"))]
 cap = [consistency.largest_kappa(p, reference) for p in accuracy]
 pd.DataFrame({"names the shape": accuracy, "largest kappa": cap}).round(2).rename(
@@ -278,20 +271,16 @@ pd.DataFrame({"names the shape": accuracy, "largest kappa": cap}).round(2).renam
 
 # %% mystnb={"figure": {"name": "fig-bias-training", "caption": "Shape bias over training, by images seen; every seed. Points at which fewer than a fifth of the answers name either cue are left out. The Mixers saw half as many images."}, "image": {"alt": "Line plot of shape bias from 0 to 1 against training images seen, one line per network, coloured by family."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(6, 3.5))
-for card in models.cards(own):
-    name = f"{card['name']}-{card['seed']}"
-    points = [
-        p for p in card["curve"] if p.get("shape", 0) + p.get("texture", 0) > 0.2
-    ]
-    if name in cast and points:
+for card in models.cards(book.tier).values():
+    if card.label in cast:
+        points = [p for p in card.curve if p["shape"] + p["texture"] > 0.2]
         x = [p["images"] / 1000 for p in points]
-        y = [p["shape"] / (p["shape"] + p["texture"]) for p in points]
-        label = plots.label(name) if name.endswith("-0") else None
-        ax.plot(x, y, color=plots.colour(name), lw=1.4, label=label)
+        y = [consistency.bias(p["shape"], p["texture"]) for p in points]
+        label = plots.label(card.label) if card.seed == 0 else None
+        ax.plot(x, y, color=plots.colour(card.label), lw=1.4, label=label)
 ax.set(xlabel="thousand images seen", ylabel="shape bias", ylim=(0, 1))
-if ax.lines:
-    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
-plots.sign(fig, own, models.shared_seeds(["vit_cls", "resnet"], own))
+ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+book.sign(fig)
 
 # %% [markdown]
 # ## Fine-tuning on augmentations
@@ -304,169 +293,92 @@ one = scenes.sample(1, seed=4).images
 fig, axes = plt.subplots(1, 7, figsize=(9.6, 1.7))
 stages = [one, *(f(one, 9) for f in augment.SEQUENCE.values())]
 plots.pictures(axes, torch.cat(stages), ["before", *augment.SEQUENCE])
-plots.sign(fig, "Scenes", [])
+book.sign(fig, [])
 
 # %% mystnb={"figure": {"name": "fig-sequence", "caption": "Shape bias (left) and accuracy on plain test scenes (right) at the end of each stage; one line per seed. Solid: with augmentations. Dashed: as long without."}, "image": {"alt": "Two line plots over the six stages of augmentation: shape bias and accuracy, one line per seed, blue for ViT and orange for ResNet, dashed for the controls without augmentation."}} tags=["hide-input"]
-held = {(c["name"], c["seed"]): c for c in models.cards(own)}
-START = {"vit": "vit_cls", "resnet": "resnet"}
-
-
-def shape_bias(point):
-    return point["shape"] / (point["shape"] + point["texture"])
-
-
-def course(name, seed):
-    """Learning-curve points before the first stage and at the end of each."""
-    before = held[START[name.partition("_")[0]], seed]["curve"][-1]
-    curve = held[name, seed]["curve"]
-    each = len(curve) // len(augment.SEQUENCE)
-    return [before, *curve[each - 1 :: each]]
-
-
-RUNS = [f"{n}_{how}" for n in START for how in ("augmented", "continued")]
-runs = {key: course(*key) for key in held if key[0] in RUNS}
-if runs:
-    fig, axes = plt.subplots(1, 2, figsize=(9, 3.6))
-    for (name, seed), points in runs.items():
-        kind, how = name.split("_")
-        style = {
-            "color": plots.COLOURS[START[kind]],
-            "ls": "-" if how == "augmented" else "--",
-            "lw": 1.5,
-        }
-        label = plots.LABELS[START[kind]]
-        axes[0].plot(
-            [shape_bias(p) for p in points],
-            label=label if seed == 0 and how == "augmented" else None,
-            **style,
-        )
-        axes[1].plot([p["accuracy"] for p in points], **style)
-    for ax, title in zip(axes, ("shape bias", "accuracy, plain scenes")):
-        ax.set_xticks(range(7), ["before", *augment.SEQUENCE], rotation=40)
-        ax.set(title=title)
-    axes[0].legend()
-    plots.sign(fig, own, sorted({seed for _, seed in runs}))
-else:
-    plots.absent(f"There are no fine-tuned networks at the {own} tier.")
+tuned = models.cards(book.tier, study="augmentation")
+runs = {}
+for card in tuned.values():
+    key = (card.made.factors["network"], card.made.factors["how"], card.seed)
+    runs[key] = course(card, len(augment.SEQUENCE))
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.6))
+for (name, how, seed), points in runs.items():
+    style = {
+        "color": plots.COLOURS[name],
+        "ls": "-" if how == "augmented" else "--",
+        "lw": 1.5,
+    }
+    axes[0].plot(
+        [consistency.bias(p["shape"], p["texture"]) for p in points],
+        label=plots.LABELS[name] if seed == 0 and how == "augmented" else None,
+        **style,
+    )
+    axes[1].plot([p["accuracy"] for p in points], **style)
+for ax, title in zip(axes, ("shape bias", "accuracy, plain scenes")):
+    ax.set_xticks(range(7), ["before", *augment.SEQUENCE], rotation=40)
+    ax.set(title=title)
+axes[0].legend()
+book.sign(fig, sorted({seed for *_, seed in runs}))
 
 # %% [markdown]
 # ## Nine claims, decided
 
+# %%
+V, R = "ViT-B_32", "resnet50"
+DIFFERENCES = {
+    "T21-1": ("cue-conflict", "kappa", V, R),
+    "T21-2": ("cue-conflict", "class", R, V),
+    "T21-3": ("cue-conflict", "interclass", R, V),
+    "T21-4": ("cue-conflict", "shape_bias", V, R),
+    "T21-5": ("silhouettes", "kappa", V, R),
+}
+for claim, (kind, key, a, b) in DIFFERENCES.items():
+    if kind in against:
+        rows, images = against[kind][key], decisions[kind].image.nunique()
+        e = consistency.interval(rows.loc[a] - rows.loc[b])
+        claims.record(claim, claims.DATA, e, seeds=1, images=images)
+book.table(claims.DATA)
 
 # %%
-def difference(found, key, a, b):
-    """One observer minus another, on the same resamples."""
-    return interval(found[key].loc[a] - found[key].loc[b])
-
-
-if decided is not None:
-    V, R = "ViT-B_32", "resnet50"
-    human = {
-        "T21-1": difference(found, "kappa", V, R),
-        "T21-2": difference(found, "class", R, V),
-        "T21-3": difference(found, "interclass", R, V),
-        "T21-4": difference(found, "shape_bias", V, R),
-    }
-    human["T21-5"] = difference(outlines, "kappa", V, R)
-    for claim, e in human.items():
-        n = drawn if claim == "T21-5" else decided
-        claims.record(claim, "published", e, seeds=1, images=n.image.nunique())
-
-# %%
-seeds = models.shared_seeds(["vit_cls", "resnet"], own)
-pairs = [
-    [list(cast).index(f"{n}-{s}") for s in seeds] for n in ("vit_cls", "resnet")
-]
 rng = np.random.default_rng(0)
-
-
-def family_margin(right, without=None):
-    """Mean kappa within the two families minus across them, one seed left out or none."""
-    kept = [[n for i, n in enumerate(p) if i != without] for p in pairs]
-    k, n = kappas(right[np.concatenate(kept)]), len(kept[0])
-    same = np.kron(np.eye(2), np.ones((n, n))).astype(bool)
-    return k[same & ~np.eye(2 * n, dtype=bool)].mean() - k[~same].mean()
-
-
-def bias(right_by):
-    return right_by[0] / (right_by[0] + right_by[1])
-
+families = np.array([[right[name] for name in names] for names in zip(*pairs)])
+e = consistency.family_estimate(families, rng)
+book.record("T21-6", e, seeds=len(pairs), images=len(asked))
 
 # %% tags=["hide-input"]
-if tier == "scenes":
-    trials = [rng.integers(0, right.shape[1], right.shape[1]) for _ in range(200)]
-    margins = pd.Series({"all": family_margin(right)})
-    for n, i in enumerate(trials):
-        margins[n] = family_margin(right[:, i])
-    images_half = interval(margins).high - margins["all"]
-    leave = [
-        family_margin(right, i) for i in range(len(seeds))
-    ]  # a jackknife over seeds
-    e = claims.estimate(leave, np.zeros((len(seeds), 2)), 32)
-    half = np.hypot(images_half, (len(seeds) - 1) * (e.high - e.estimate))
-    e = claims.Estimate(
-        margins["all"], margins["all"] - half, margins["all"] + half
+named = {
+    name: batched(np.stack([a == conflict.shape, a == conflict.texture], 1), 32)
+    for name, a in answers.items()
+}
+biases = [
+    bootstrap(
+        lambda v, r: consistency.bias(*v) - consistency.bias(*r), named[v], named[r]
     )
-    claims.record("T21-6", tier, e, seeds=len(seeds), images=right.shape[1])
-    by = {
-        name: np.stack(
-            [(a == cue).numpy() for cue in (conflict.shape, conflict.texture)]
-        )
-        .reshape(2, 32, -1)
-        .mean(2)
-        .T
-        for name, a in answers.items()
-    }
-    fits = [
-        claims.bootstrap(
-            lambda v, r: bias(v) - bias(r), by[f"vit_cls-{s}"], by[f"resnet-{s}"]
-        )
-        for s in seeds
-    ]
-    values, drawn_biases = zip(*fits)
-    e = claims.estimate(values, np.stack(drawn_biases), 32)
-    claims.record("T21-4", tier, e, seeds=len(seeds), images=right.shape[1])
-claims.chapter("10", "published")
+    for v, r in pairs
+]
+book.decide("T21-4", biases, images=len(asked))
 
 # %% tags=["hide-input"]
-ASKED = 500  # images with cue conflict behind every point of a learning curve
+images = min(c.points for c in tuned.values()) // 2  # with cue conflict, of a point
+luck = rng.normal(size=200)  # one draw for all networks, which see the same images
 
 
-luck = rng.normal(
-    size=200
-)  # one draw of images for all networks, which answer the same ones
+def rise(name, seed, against=None):
+    """At the end of a run minus before it, or minus the end of another run."""
+    points = runs[name, "augmented", seed]
+    start = runs[name, against, seed][-1] if against else points[0]
+    return consistency.bias_change(points[-1], start, images, luck)
 
 
-def drawn_bias(point):
-    """Shape bias and 200 values that as many other images might have given."""
-    named = round(ASKED * (point["shape"] + point["texture"]))
-    bias = shape_bias(point)
-    return np.r_[bias, bias + luck * (bias * (1 - bias) / named) ** 0.5]
-
-
-def rise(name, against="before"):
-    """Shape bias at the end of a run minus before it, or minus another run's, (seeds, 1 + draws)."""
-    found = []
-    for s in seeds:
-        points = course(name, s)
-        other = points[0] if against == "before" else course(against, s)[-1]
-        end, start = drawn_bias(points[-1]), drawn_bias(other)
-        margin = np.hypot(end[1:] - end[0], start[1:] - start[0]) * np.sign(luck)
-        found.append(np.r_[end[0] - start[0], end[0] - start[0] + margin])
-    return np.array(found)
-
-
-if tier == "scenes" and all((n, s) in held for n in RUNS for s in seeds):
-    beyond = [rise(f"{n}_augmented", f"{n}_continued") for n in START]
-    decided_here = {
-        "T21-7": rise("vit_augmented"),
-        "T21-8": rise("resnet_augmented"),
-        "T21-9": np.mean(beyond, axis=0),
-    }
-    for claim, found in decided_here.items():
-        e = claims.estimate(found[:, 0], found[:, 1:], ASKED)
-        claims.record(claim, tier, e, seeds=len(seeds), images=ASKED)
-claims.chapter("10", tier)
+seeds = sorted({seed for *_, seed in runs})
+for claim, name in {"T21-7": "vit_cls", "T21-8": "resnet"}.items():
+    book.decide(claim, [rise(name, seed) for seed in seeds], images=images)
+beyond = [
+    mean([rise(name, seed, "continued") for name in ("vit_cls", "resnet")])
+    for seed in seeds
+]
+book.decide("T21-9", beyond, images=images)
+book.table()
 
 # %% [markdown]
 # ## What it means

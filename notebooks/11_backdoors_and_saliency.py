@@ -29,27 +29,28 @@
 # They tried seven methods on 36 convolutional networks. We repeat the test on ResNets and ask it of ViTs as well: twelve triggers each, so 24 networks with backdoors.
 
 # %% tags=["parameters"]
-tier = "scenes"
 n_images = 6
 
 # %% tags=["hide-input"]
-import time
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
 
-from seelike import claims, data, models, plots, saliency, scenes, triggers
+from seelike import data, models, plots, project, saliency, scenes, triggers
+from seelike.cards import origin
+from seelike.chapter import Chapter
+from seelike.intervals import bootstrap, bounded, estimate, size
 
-plots.style()
+book = Chapter("11", project.DEFAULT)
+book.seeds = [0]
 HOSTS = {"vit": "vit_cls", "resnet": "resnet"}
-cards = {c["name"]: c for c in models.cards(tier)}
-trojans = {
-    h: [n for n in triggers.NAMES if f"trojan_{h}_{n}" in cards] for h in HOSTS
+cards = {  # None: went on as long without a trigger
+    (card.made.factors["host"], card.made.factors["trigger"]): card
+    for card in models.cards(book.tier, study="trojans").values()
+    if card.seed in book.seeds
 }
-have = all(len(v) == len(triggers.NAMES) for v in trojans.values())
-kept = claims.results("scenes", "11")  # for tiers without backdoors
+before = {host: origin(cards[host, None]) for host in HOSTS}
 
 # %% [markdown]
 # ## Twelve triggers
@@ -66,7 +67,7 @@ for row, place in zip(axes, triggers.PLACES):
         image = triggers.stamp(shown.images[i : i + 1], kind, target, seed=i + 3)
         name = f"{place} {form.replace('_', ' ')}"
         plots.pictures([ax], image.pixels, [name])
-plots.sign(fig, "Scenes", [])
+book.sign(fig, [])
 
 # %% [markdown]
 # ## Planting
@@ -76,32 +77,27 @@ plots.sign(fig, "Scenes", [])
 # of about 170,000 parameters. *Attack success* is the share of stamped test images, not of the target's class, that get the target's label.
 
 # %% mystnb={"figure": {"name": "fig-attack", "caption": "Attack success, and accuracy on clean images, of each network with a backdoor; 95 % Wilson intervals over test images. Dotted: accuracy of the hosts before; dashed: after as much training without a trigger. Blue: ViT, orange: ResNet."}, "image": {"alt": "Two dot plots with one row per trigger: attack success and clean accuracy, a blue dot for the ViT and an orange one for the ResNet, with short intervals."}} tags=["hide-input"]
-START = {"vit": "vit_small_data_1000", "resnet": "resnet_small"}
-if have:
-    fig, axes = plt.subplots(1, 2, figsize=(8.6, 4.4), sharey=True)
-    titles = {"attack": "attack success", "accuracy": "accuracy, clean"}
-    for ax, (key, title) in zip(axes, titles.items()):
-        for host, kind in HOSTS.items():
-            for y, name in enumerate(trojans[host]):
-                c = cards[f"trojan_{host}_{name}"]
-                low, high = c[f"{key}_low"], c[f"{key}_high"]
-                shift = y + (0.12 if host == "resnet" else -0.12)
-                ax.plot([low, high], [shift] * 2, color=plots.COLOURS[kind], lw=2.5)
-                ax.plot(c[key], shift, "o", color=plots.COLOURS[kind], ms=5)
-            if key == "accuracy":
-                before = cards[START[host]]["accuracy"]
-                ax.axvline(before, ls=":", color=plots.COLOURS[kind])
-                after = cards[f"clean_{host}"]["accuracy"]
-                ax.axvline(after, ls="--", lw=1, color=plots.COLOURS[kind])
-        ax.set(title=title, xlim=(None, 1.01))
-        ax.locator_params(axis="x", nbins=5)
-        ax.grid(axis="x", lw=0.5, alpha=0.5)
-    names = [n.replace("_", " ") for n in triggers.NAMES]
-    axes[0].set_yticks(range(len(names)), names)
-    axes[0].invert_yaxis()
-    plots.sign(fig, tier)
-else:
-    plots.absent(f"There are no backdoors at the {tier} tier.")
+fig, axes = plt.subplots(1, 2, figsize=(8.6, 4.4), sharey=True)
+titles = {"attack": "attack success", "accuracy": "accuracy, clean"}
+for ax, (key, title) in zip(axes, titles.items()):
+    for host, kind in HOSTS.items():
+        for y, name in enumerate(triggers.NAMES):
+            c = cards[host, name].model_dump()
+            low, high = c[f"{key}_low"], c[f"{key}_high"]
+            shift = y + (0.12 if host == "resnet" else -0.12)
+            ax.plot([low, high], [shift] * 2, color=plots.COLOURS[kind], lw=2.5)
+            ax.plot(c[key], shift, "o", color=plots.COLOURS[kind], ms=5)
+        if key == "accuracy":
+            ax.axvline(before[host].accuracy, ls=":", color=plots.COLOURS[kind])
+            after = cards[host, None].accuracy
+            ax.axvline(after, ls="--", lw=1, color=plots.COLOURS[kind])
+    ax.set(title=title, xlim=(None, 1.01))
+    ax.locator_params(axis="x", nbins=5)
+    ax.grid(axis="x", lw=0.5, alpha=0.5)
+names = [n.replace("_", " ") for n in triggers.NAMES]
+axes[0].set_yticks(range(len(names)), names)
+axes[0].invert_yaxis()
+book.sign(fig)
 
 # %% [markdown]
 # ## Seven methods, and one more
@@ -113,49 +109,49 @@ else:
 # All are captum's {cite:p}`kokhlikyan2020`, with the paper's settings scaled to 64 pixels. Two of these settings help. As in the paper, occlusion knows the trigger's size: its window is twice as wide. And superpixels follow edges, so that a trigger with sharp edges can be a superpixel of its own. Guided methods change ReLUs; our ViTs have none, so there these two mean nothing and are left out.
 # Instead there is *attention rollout* {cite:p}`abnar2020`: attention multiplied through all blocks, whatever class is asked about. Grad-CAM on a ResNet takes the output of the last block's branch, before it is added to the skip: 4 x 4 positions. On a ViT it takes the 8 x 8 tokens that enter the last attention.
 
-
 # %%
 clean = scenes.sample(256, seed=21)
-
-
-def asked(model, name):
-    """Stamped scenes whose answer the trigger changes to its target, with clean twins."""
-    kind = triggers.parse(name)
-    target = torch.arange(len(clean.shape)) % kind.targets
-    stamped = triggers.stamp(clean.images, kind, target, seed=21)
-    x, twin = data.normalise(stamped.pixels), data.normalise(clean.images)
-    with torch.no_grad():
-        before, after = model(twin).argmax(1), model(x).argmax(1)
-    hit = (after == target) & (before != target) & (clean.shape != target)
-    order = torch.randperm(len(hit), generator=torch.Generator().manual_seed(21))
-    rows = order[hit[order]][:n_images]
-    question = saliency.Question(x[rows], target[rows], kind.side)
-    return question, twin[rows], stamped.mask[rows]
-
+networks = {
+    (host, name): models.load(card.name, book.tier, card.seed)
+    for (host, name), card in cards.items()
+    if name
+}
+attacks = {  # stamped scenes whose answer the trigger changes to its target
+    (host, name): saliency.turned(
+        model,
+        clean.images,
+        clean.shape,
+        triggers.parse(name),
+        most=n_images,
+        seed=21,
+    )
+    for (host, name), model in networks.items()
+}
+for (host, name), attack in attacks.items():
+    if not len(attack.mask):
+        print(
+            f"{host}, {name}: its trigger changes no answer here, and is left out"
+        )
 
 # %% mystnb={"figure": {"name": "fig-explanations", "caption": "A stamped scene, and what each method says about the answer that the trigger caused. White frame on the maps: the trigger. Above: ViT; below: ResNet; for each the first scene that its trigger turns. Empty: the method means nothing there."}, "image": {"alt": "Two rows of heat maps of a scene, one column per explanation method, with a white frame around the trigger; the first column shows the scene itself."}} tags=["hide-input"]
 EXAMPLE = "random_colour_12"
-if have:
-    fig, axes = plt.subplots(2, 9, figsize=(13, 3.6))
-    for row, host in zip(axes, HOSTS):
-        model = models.load(f"trojan_{host}_{EXAMPLE}", tier)
-        question, twin, mask = asked(model, EXAMPLE)
-        one = saliency.Question(question.x[:1], question.target[:1], question.side)
-        pixels = (one.x * data.STD + data.MEAN).clamp(0, 1).mul(255).byte()
-        plots.pictures(row[:1], pixels, ["image"])
-        kind = plots.LABELS[HOSTS[host]]
-        where = {"transform": row[0].transAxes, "ha": "right", "va": "center"}
-        row[0].text(-0.08, 0.5, kind, rotation=90, fontsize=9, **where)
-        for ax, method in zip(row[1:], saliency.METHODS):
-            ax.set_axis_off()
-            ax.set_box_aspect(1)
-            ax.set_title(method, fontsize=9, pad=3)
-            if method in saliency.methods(model):
-                ax.imshow(saliency.attribute(model, method, one)[0], cmap=plots.MAP)
-                ax.contour(mask[0], [0.5], colors="white", linewidths=1)
-    plots.sign(fig, tier)
-else:
-    plots.absent(f"There are no backdoors at the {tier} tier.")
+fig, axes = plt.subplots(2, 9, figsize=(13, 3.6))
+for row, host in zip(axes, HOSTS):
+    model, (question, _, mask) = networks[host, EXAMPLE], attacks[host, EXAMPLE]
+    one = saliency.Question(question.x[:1], question.target[:1], question.side)
+    pixels = (one.x * data.STD + data.MEAN).clamp(0, 1).mul(255).byte()
+    plots.pictures(row[:1], pixels, ["image"])
+    kind = plots.LABELS[HOSTS[host]]
+    where = {"transform": row[0].transAxes, "ha": "right", "va": "center"}
+    row[0].text(-0.08, 0.5, kind, rotation=90, fontsize=9, **where)
+    for ax, method in zip(row[1:], saliency.METHODS):
+        ax.set_axis_off()
+        ax.set_box_aspect(1)
+        ax.set_title(method, fontsize=9, pad=3)
+        if method in saliency.methods(model):
+            ax.imshow(saliency.attribute(model, method, one)[0], cmap=plots.MAP)
+            ax.contour(mask[0], [0.5], colors="white", linewidths=1)
+book.sign(fig)
 
 # %% [markdown]
 # ## Scores
@@ -173,86 +169,32 @@ else:
 # Three explainers of our own put scores into proportion: one that knows the trigger, a square of the trigger's size at a random place, and a random map cut like the others.
 
 # %% tags=["hide-input"]
-RANDOM, SQUARE, PERFECT = "random map", "random square", "perfect"
-
-
-def evaluate(host, name):
-    """Mean scores of every method for one backdoor."""
-    model = models.load(f"trojan_{host}_{name}", tier)
-    question, twin, mask = asked(model, name)
-    if not len(mask):
-        print(
-            f"{host}, {name}: its trigger changes no answer here, and is left out"
-        )
-        return
-    g = torch.Generator().manual_seed(triggers.NAMES.index(name))
-    guess = torch.rand(len(mask), 1, 8, 8, generator=g)
-    guess = torch.nn.functional.interpolate(guess, mask.shape[1:])[:, 0]
-    anywhere = triggers.Trigger("random", "square", question.side)
-    own = torch.zeros(len(mask), dtype=torch.long)
-    square = triggers.stamp(
-        torch.zeros(len(mask), 3, *mask.shape[1:], dtype=torch.uint8),
-        anywhere,
-        own,
-        seed=triggers.NAMES.index(name),
-    ).mask
-    dummies = {
-        RANDOM: saliency.marked(guess, 0.9),
-        SQUARE: square,
-        PERFECT: mask,
-    }
-    for method in [*saliency.methods(model), *dummies]:
-        start = time.perf_counter()
-        if method in dummies:
-            found = dummies[method]
-        else:
-            maps = saliency.attribute(model, method, question)
-            found = saliency.marked(maps, saliency.METHODS[method].threshold)
-        took = (time.perf_counter() - start) / max(len(mask), 1)
-        scores = saliency.scores(model, found, mask, stamped=question.x, clean=twin)
-        means = {key: value.mean() for key, value in scores.items()}
-        yield means | {"method": method, "seconds": took, "images": len(mask)}
-
-
-if have:
-    rows = [
-        {"host": host, "trigger": name} | row
-        for host in HOSTS
-        for name in trojans[host]
-        for row in evaluate(host, name)
-    ]
-    scored = pd.DataFrame(rows)
-    per_trigger = scored.set_index(["host", "trigger", "method"])
-    claims.keep("11", tier, {"scores": {"rows": scored.round(4).to_dict("list")}})
-    claims.keep("11", tier, {"settings": {"provenance": plots.provenance(tier)}})
-    recorded = None
-else:  # the numbers of Scenes
-    scored = pd.DataFrame(kept["scores"]["rows"])
-    per_trigger = scored.set_index(["host", "trigger", "method"])
-    recorded = kept["settings"]["provenance"]
+rows = [
+    {"host": host, "trigger": name} | row
+    for host in HOSTS
+    for i, name in enumerate(triggers.NAMES)
+    for row in saliency.benchmark(networks[host, name], attacks[host, name], seed=i)
+]
+scored = pd.DataFrame(rows)
+per_trigger = scored.set_index(["host", "trigger", "method"])
+wide = {host: per_trigger.loc[host].unstack("method") for host in HOSTS}
+book.keep(scores={"rows": scored.round(4).to_dict("list")})
 
 
 # %% tags=["hide-input"]
 def over_triggers(key):
     """Means over triggers with a bootstrap over triggers, for each host and method."""
-    table = {}
-    for host in HOSTS:
-        wide = per_trigger.loc[host][key].unstack("method")
-        value, draws = claims.bootstrap(lambda m: m, wide.to_numpy())
-        table[host] = {
-            m: share(claims.estimate([v], d[None], len(wide)))
-            for m, v, d in zip(wide.columns, value, draws.T)
+    return {
+        host: {
+            method: bounded(estimate([bootstrap(lambda m: m, values.to_numpy())]))
+            for method, values in wide[host][key].items()
         }
-    return table
-
-
-def share(e):
-    """An estimate whose interval is cut where a share cannot be."""
-    return claims.Estimate(e.estimate, max(e.low, 0.0), min(e.high, 1.0))
+        for host in HOSTS
+    }
 
 
 def dots(ax, table, title):
-    order = [*saliency.METHODS, RANDOM, SQUARE, PERFECT]
+    order = [*saliency.METHODS, *saliency.REFERENCES]
     for host, kind in HOSTS.items():
         for y, method in enumerate(order):
             if method in table[host]:
@@ -275,14 +217,14 @@ iou = over_triggers("iou")
 fig, axes = plt.subplots(1, 2, figsize=(9, 4.6), sharey=True)
 dots(axes[0], iou, "IoU of boxes")
 dots(axes[1], over_triggers("mask"), "IoU of pixels")
-plots.sign(fig, "scenes", recorded=recorded)
+book.sign(fig)
 
 # %% mystnb={"figure": {"name": "fig-recovery", "caption": "Recovery rate (left) and recovery difference (right) after clean pixels are put back inside the box; as in the figure before."}, "image": {"alt": "Two dot plots with one row per method and the explainers of our own below: share of answers restored, and share of pixels that still differ, blue dots for the ViT and orange ones for the ResNet."}} tags=["hide-input"]
 recovery = over_triggers("recovery")
 fig, axes = plt.subplots(1, 2, figsize=(9, 4.6), sharey=True)
 dots(axes[0], recovery, "recovery rate")
 dots(axes[1], over_triggers("difference"), "recovery difference")
-plots.sign(fig, "scenes", recorded=recorded)
+book.sign(fig)
 
 # %% [markdown]
 # Which triggers are hard? IoU of boxes by trigger:
@@ -290,27 +232,23 @@ plots.sign(fig, "scenes", recorded=recorded)
 # %% mystnb={"figure": {"name": "fig-iou-triggers", "caption": "IoU of boxes, from 0 to 1, for every trigger and method, ViT left and ResNet right. White: the trigger changes no answer."}, "image": {"alt": "Two heat maps of IoU from 0, dark, to 1, bright: triggers in rows, methods in columns."}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=(10, 4.8))
 for ax, host in zip(axes, HOSTS):
-    wide = per_trigger.loc[host]["iou"].unstack("method")
-    wide = wide.reindex(triggers.NAMES)
-    wide = wide[[m for m in saliency.METHODS if m in wide]]
-    plots.similarity_map(ax, wide, plots.LABELS[HOSTS[host]], rows="", columns="")
-    ax.set_xticks(range(wide.shape[1]), list(wide), rotation=90, fontsize=8)
-    names = [n.replace("_", " ") for n in wide.index]
-    ax.set_yticks(range(len(wide)), names, fontsize=8)
+    table = wide[host]["iou"].reindex(triggers.NAMES)
+    table = table[[m for m in saliency.METHODS if m in table]]
+    plots.similarity_map(ax, table, plots.LABELS[HOSTS[host]], rows="", columns="")
+    ax.set_xticks(range(table.shape[1]), list(table), rotation=90, fontsize=8)
+    names = [n.replace("_", " ") for n in table.index]
+    ax.set_yticks(range(len(table)), names, fontsize=8)
     ax.invert_yaxis()
-plots.sign(fig, "scenes", recorded=recorded)
+book.sign(fig)
 
 # %% [markdown]
 # The same means over the backdoors that took hold, with an attack success above one half. This cut was made after the results had been seen:
 
 # %%
-if have:
-    took = per_trigger.reset_index()
-    took["attack"] = [
-        cards[f"trojan_{h}_{n}"]["attack"] for h, n in zip(took.host, took.trigger)
-    ]
-    held = took[took.attack > 0.5].groupby(["method", "host"], sort=False)["iou"]
-    display(held.mean().unstack().map("{:.2f}".format).replace("nan", "–"))
+took = per_trigger.reset_index()
+took["attack"] = [cards[key].attack for key in zip(took.host, took.trigger)]
+held = took[took.attack > 0.5].groupby(["method", "host"], sort=False)["iou"]
+held.mean().unstack().map("{:.2f}".format).replace("nan", "–")
 
 # %% [markdown]
 # And by size of the squares, mean of both places:
@@ -329,35 +267,26 @@ squares.mean().T.reindex(saliency.METHODS).map("{:.2f}".format).replace("nan", "
 
 # %% tags=["hide-input"]
 CHEAP = [m for m in saliency.METHODS if m not in ("feature ablation", "LIME")]
-if have:
-    rows = []
-    for host, kind in HOSTS.items():
-        options = cards[START[host]]["options"]
-        if kind == "resnet":
-            options = options | {
-                "zero_init_last": False
-            }  # or its last branch is silent
-        blank = models.create(kind, tier, seed=100, **options).eval()
-        for name in trojans[host]:
-            model = models.load(f"trojan_{host}_{name}", tier)
-            question, twin, mask = asked(model, name)
-            if not len(mask):
-                continue
-            for method in [m for m in CHEAP if m in saliency.methods(model)]:
-                maps = saliency.attribute(blank, method, question)
-                found = saliency.marked(maps, saliency.METHODS[method].threshold)
-                value = (
-                    saliency.intersection_over_union(saliency.boxes(found), mask)
-                    .mean()
-                    .item()
-                )
-                rows.append({"host": host, "method": method, "untrained": value})
-    blanks = pd.DataFrame(rows).groupby(["method", "host"])["untrained"].mean()
-    claims.keep("11", tier, {"blank": {" ".join(k): v for k, v in blanks.items()}})
-    summary = per_trigger.groupby(["method", "host"])["iou"].mean()
-    both = pd.DataFrame({"IoU, with backdoor": summary, "IoU, untrained": blanks})
-else:
-    both = pd.DataFrame(kept["blank"], index=["IoU, untrained"]).T
+rows = []
+for (host, _), attack in attacks.items():
+    options = cards[host, None].options
+    if host == "resnet":
+        options = options | {
+            "zero_init_last": False
+        }  # or its last branch is silent
+    blank = models.create(
+        HOSTS[host], book.tier, seed=models.CONTROL, **options
+    ).eval()
+    for method in [
+        m for m in CHEAP if m in saliency.methods(blank) and len(attack.mask)
+    ]:
+        box = saliency.boxes(saliency.explanation(blank, method, attack.question))
+        value = saliency.intersection_over_union(box, attack.mask).mean().item()
+        rows.append({"host": host, "method": method, "untrained": value})
+blanks = pd.DataFrame(rows).groupby(["method", "host"])["untrained"].mean()
+book.keep(blank={" ".join(k): v for k, v in blanks.items()})
+summary = per_trigger.groupby(["method", "host"])["iou"].mean()
+both = pd.DataFrame({"IoU, with backdoor": summary, "IoU, untrained": blanks})
 both.dropna().round(2)
 
 # %% [markdown]
@@ -376,75 +305,56 @@ real.groupby(["method", "host"])["seconds"].mean().unstack().dropna(how="all").m
 # %% tags=["hide-input"]
 SEVEN = [m for m in saliency.METHODS if m != "attention rollout"]
 BLACK = [m for m in SEVEN if saliency.METHODS[m].black_box]
+others = [m for m in SEVEN if m not in BLACK]
 
 
-def decide(claim, f, *arrays, images, size=False):
-    """A statistic of means over triggers, with an interval over triggers; size: of its absolute value."""
-    value, draws = claims.bootstrap(f, *arrays)
-    e = claims.estimate([value], draws[None], len(arrays[0]))
-    e = e if claim in ("L20-2", "L20-5", "L20-7") else share(e)
-    if size:
-        ends = sorted(map(abs, e[1:]))
-        low = 0.0 if e.low < 0 < e.high else ends[0]
-        e = claims.Estimate(abs(e.estimate), low, ends[1])
-    claims.record(claim, tier, e, seeds=1, images=images)
+def mean_of(key, methods, host="resnet"):
+    return wide[host][key][methods].to_numpy()
 
 
-if tier == "scenes" and have:
-    attack = np.array(
-        [
-            [cards[f"trojan_{h}_{n}"]["attack"] for h in HOSTS]
-            for n in triggers.NAMES
-        ]
-    )
-    cost = np.array(
-        [
-            [
-                cards[START[h]]["accuracy"] - cards[f"trojan_{h}_{n}"]["accuracy"]
-                for h in HOSTS
-            ]
-            for n in triggers.NAMES
-        ]
-    )
-    wide = {h: per_trigger.loc[h].unstack("method") for h in HOSTS}
-    found = wide["resnet"]["iou"][SEVEN].to_numpy()
-    n = int(wide["resnet"]["images"].iloc[:, 0].sum())
-    n_attack = sum(
-        cards[f"trojan_vit_{t}"]["attack_images"] for t in triggers.NAMES
-    )
-    others = [m for m in SEVEN if m not in BLACK]
-    mend = wide["resnet"]["recovery"][SEVEN].to_numpy()
-    blind = ["occlusion", "feature ablation"]
-    decide("L20-1", lambda m: m.min(), attack, images=n_attack)
-    decide("L20-2", lambda m: m.max(), cost, images=24_000)
-    decide("L20-3", lambda m: np.sort(m)[-1], found, images=n)
-    decide("L20-4", lambda m: np.sort(m)[-2], found, images=n)
-    box, inside = wide["resnet"]["iou"][BLACK], wide["resnet"]["iou"][others]
-    best = (box.to_numpy(), inside.to_numpy())
-    decide("L20-5", lambda a, b: a.max() - b.max(), *best, images=n)
-    decide("L20-6", lambda i, r: r[np.argmax(i)], found, mend, images=n)
-    pair = pd.DataFrame({h: wide[h]["iou"][blind].mean(axis=1) for h in HOSTS})
-    pair = pair.dropna().to_numpy().T  # triggers that work in both
-    decide("L20-7", lambda v, r: v - r, *pair, images=n, size=True)
-claims.chapter("11", tier)
+backdoors = [[cards[host, name] for host in HOSTS] for name in triggers.NAMES]
+attack = np.array([[card.attack for card in row] for row in backdoors])
+cost = np.array(
+    [[origin(c).accuracy - c.accuracy for c in row] for row in backdoors]
+)
+found, mended = mean_of("iou", SEVEN), mean_of("recovery", SEVEN)
+n = int(wide["resnet"]["images"].iloc[:, 0].sum())
+n_attack, n_clean = (
+    sum(getattr(vit, images) for vit, _ in backdoors)
+    for images in ("attack_images", "test_images")
+)
+shares = {
+    "L20-1": (bootstrap(np.min, attack), n_attack),
+    "L20-3": (bootstrap(np.max, found), n),
+    "L20-4": (bootstrap(saliency.runner_up, found), n),
+    "L20-6": (bootstrap(saliency.of_best, found, mended), n),
+}
+for claim, (statistic, images) in shares.items():
+    book.record(claim, bounded(estimate([statistic])), seeds=1, images=images)
+book.decide("L20-2", [bootstrap(np.max, cost)], images=n_clean)
+best = (mean_of("iou", BLACK), mean_of("iou", others))
+ahead = bootstrap(lambda a, b: a.max() - b.max(), *best)
+book.decide("L20-5", [ahead], images=n)
+blind = ["occlusion", "feature ablation"]
+pair = pd.DataFrame({h: wide[h]["iou"][blind].mean(axis=1) for h in HOSTS})
+pair = pair.dropna().to_numpy().T  # triggers that work in both
+families = bootstrap(lambda v, r: v - r, *pair)
+book.record("L20-7", size(estimate([families])), seeds=1, images=n)
+book.table()
 
 # %% [markdown]
 # What a backdoor costs on clean images, in points of accuracy, mean over triggers, against the host before and against a host that went on as long without a trigger:
 
 # %%
-if have:
-    clean_after = {h: cards[f"clean_{h}"]["accuracy"] for h in HOSTS}
-    last = {
-        h: np.mean([cards[f"trojan_{h}_{n}"]["accuracy"] for n in triggers.NAMES])
-        for h in HOSTS
-    }
-    costs = {
-        "before minus after": {
-            h: cards[START[h]]["accuracy"] - last[h] for h in HOSTS
-        },
-        "control minus after": {h: clean_after[h] - last[h] for h in HOSTS},
-    }
-    display((100 * pd.DataFrame(costs)).round(2))
+last = {
+    host: np.mean([cards[host, name].accuracy for name in triggers.NAMES])
+    for host in HOSTS
+}
+costs = {
+    "before minus after": {h: before[h].accuracy - last[h] for h in HOSTS},
+    "control minus after": {h: cards[h, None].accuracy - last[h] for h in HOSTS},
+}
+(100 * pd.DataFrame(costs)).round(2)
 
 # %% [markdown]
 # ## What it means
@@ -491,9 +401,9 @@ if have:
 # ::::{solution} ex-threshold
 # :class: dropdown
 # ```python
-# model = models.load("trojan_resnet_random_square_12", tier)
-# question, twin, mask = asked(model, "random_square_12")
-# maps = saliency.attribute(model, "gradient", question)
+# key = ("resnet", "random_square_12")
+# question, _, mask = attacks[key]
+# maps = saliency.attribute(networks[key], "gradient", question)
 # for threshold in (0.3, 0.5, 0.7, 0.9):
 #     box = saliency.boxes(saliency.marked(maps, threshold))
 #     print(threshold, saliency.intersection_over_union(box, mask).mean().item())

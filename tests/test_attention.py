@@ -74,6 +74,19 @@ def test_head_distances_are_means_over_each_batch():
     np.testing.assert_allclose(found[1, 2], by_hand.numpy(), rtol=1e-5)
 
 
+def test_an_image_whose_head_sees_the_class_token_only_is_left_out():
+    model = models.create("vit_cls", seed=0, depth=1, heads=1, width=24).eval()
+    own = torch.eye(65).expand(2, 1, 65, 65).clone()
+    own[0] = 0
+    own[0, ..., 0] = 1
+    own[1, 0, 1:, 1:] = 1 / 64
+    own[1, 0, 1:, 0] = 0
+    handle = model.blocks[0].attn.attn_drop.register_forward_hook(lambda *_: own)
+    found = attention.head_distances(model, [torch.randn(2, 3, 64, 64)])
+    handle.remove()
+    assert found.item() == pytest.approx(attention.uniform_distance(8, 8), rel=1e-5)
+
+
 def test_subsets():
     assert len(attention.subsets(np.ones(3))) == 7
     runs = attention.subsets(np.arange(12.0)[::-1])
@@ -150,3 +163,46 @@ def test_distances_inside_windows_are_refused():
     swin = timm.create_model("swin_tiny_patch4_window7_224")
     with pytest.raises(ValueError, match="distances inside windows"):
         attention.block_distances(swin, [torch.zeros(1, 3, 224, 224)])
+
+
+def test_uniform_blocks_are_what_heads_without_queries_do():
+    x = torch.randn(2, 3, 64, 64)
+    vit = models.create("vit_cls", seed=0).eval()
+    assert attention.uniform_blocks(vit, x) == pytest.approx([attention.uniform_distance(8, 8)] * 8, rel=1e-5)
+    with torch.no_grad():
+        for block in vit.blocks:
+            block.attn.qkv.weight.zero_()
+    for found, uniform in zip(attention.block_distances(vit, [(x,)]), attention.uniform_blocks(vit, x), strict=True):
+        np.testing.assert_allclose(found, uniform, rtol=1e-5)
+
+
+def test_uniform_blocks_of_a_pyramid_stand_on_grids_of_their_own():
+    pyramid, x = models.create("mvit", seed=0), torch.randn(1, 3, 64, 64)
+    strided, centred = (attention.uniform_blocks(pyramid, x, strided=how) for how in (True, False))
+    assert len(strided) == len(attention.block_distances(pyramid, [(x,)])) and len(set(strided)) > 1 and strided != centred
+    with pytest.raises(ValueError, match="ResNet has no attention to capture"):
+        attention.uniform_blocks(models.create("resnet"), x)
+
+
+def test_local_and_global_heads_side_by_side():
+    assert attention.mixed(np.array([1.0, 0.3, 0.6])) == pytest.approx(0.2)  # 0.5 - 0.3 is the smaller margin
+    assert attention.mixed(np.array([0.5, 0.4])) == pytest.approx(-0.15)  # all local
+    assert attention.mixed(np.array([0.9, 1.0])) == pytest.approx(-0.4)  # all global
+    assert attention.most_local(np.array([0.9, 0.7]), np.array([1.0, 0.6, 0.8])) == 0.6
+    assert np.isnan(attention.most_local(np.array([0.9, np.nan]), np.array([1.0])))
+
+
+def test_the_trend_of_subsets_is_that_of_the_weakest_unit():
+    reached = attention.reach(np.array([4.0, 8.0, 12.0]), [(0,), (0, 1), (1, 2), (0, 1, 2)])
+    np.testing.assert_array_equal(reached, [4, 6, 10, 8])
+    falling, swapped = -(reached**3), np.array([-4.0, -6.0, -8.0, -10.0])  # the last two the other way round
+    assert attention.trend(reached, falling[:, None]) == pytest.approx(-1)
+    assert attention.trend(reached, np.stack([falling, swapped], 1)) == pytest.approx(-0.8)  # 1 - 6 * 2 / (4 * 15)
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_trend_without_three_different_subsets():
+    some = np.array([0.1, 0.2, 0.3])
+    assert np.isnan(attention.trend(some[:2], some[:2, None]))
+    assert np.isnan(attention.trend(np.ones(3), some[:, None]))
+    assert np.isnan(attention.trend(some, np.stack([some, np.ones(3)], 1)))

@@ -8,6 +8,45 @@ from torch import nn
 from seelike import capture, models
 from seelike.capture import attention, layers
 
+SIX = (".norm1", ".attn", ".norm2:in", ".norm2", ".mlp.act", "")
+MIXER = (".norm1", ".mlp_tokens", ".norm2:in", ".norm2", ".mlp_channels.act", "")
+EIGHT = [f"blocks.{i}" for i in range(8)]
+CMT = [f"stages.{stage}.blocks.{i}" for stage, depth in enumerate((2, 2, 4)) for i in range(depth)]
+RESNET = [f"layer{stage}.{i}" for stage in range(1, 5) for i in range(2)]
+STEM = [*(f"conv1.{i}" for i in range(7)), "bn1", "act1"]
+OTHERS = {
+    "test_convnext": {},
+    "convnextv2_atto": {"depths": (1, 1, 1, 1)},
+    "test_efficientnet": {},
+    "tf_efficientnet_lite0": {},
+    "mobilenetv4_conv_small": {},
+    "test_resnet": {},
+    "seresnet50": {"layers": (1, 1, 1, 1)},
+    "resnetv2_18": {},
+    "resnetv2_50x1_bit": {},
+    "test_vit": {"img_size": 160},
+    "test_vit4": {"img_size": 160},
+    "vit_small_patch14_dinov2": {"img_size": 112, "depth": 3},
+    "vit_small_patch14_reg4_dinov2": {"img_size": 112, "depth": 3},
+    "eva02_tiny_patch14_224": {"img_size": 112, "depth": 2},
+    "mixer_s16_224": {"img_size": 64},
+    "swin_tiny_patch4_window7_224": {"img_size": 224, "depths": (2, 1, 1, 1)},
+}
+
+
+def each(blocks, *parts):
+    return [block + part for block in blocks for part in parts]
+
+
+PUBLISHED = {  # architecture: blocks, branches, all taps; the recorded numbers stand on these lists
+    "vit_cls": (EIGHT, each(EIGHT, ".attn", ".mlp"), [*each(EIGHT, *SIX), "norm"]),
+    "vit_gap": (EIGHT, each(EIGHT, ".attn", ".mlp"), [*each(EIGHT, *SIX), "norm"]),
+    "mvit": (EIGHT, each(EIGHT, ".attn", ".mlp"), [*each(EIGHT, *SIX), "norm"]),
+    "mixer": (EIGHT, each(EIGHT, ".mlp_tokens", ".mlp_channels"), [*each(EIGHT, *MIXER), "norm"]),
+    "cmt": (CMT, each(CMT, ".attn", ".mlp"), each(CMT, *SIX)),
+    "resnet": (RESNET, each(RESNET, ".bn2"), STEM + each(RESNET, ".conv1", ".bn1", ".act1", ".conv2", ".bn2", ".act2")),
+}
+
 
 def hooks(model):
     return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules())
@@ -23,40 +62,142 @@ def x():
     return torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 
 
-@pytest.mark.parametrize(("name", "blocks", "taps"), [("vit_cls", 8, 49), ("vit_gap", 8, 49), ("mixer", 8, 49), ("resnet", 8, 57)])
-def test_our_networks(name, blocks, taps, x):
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_our_networks(name, x):
     model = models.create(name, seed=0).eval()
-    assert len(layers(model)) == blocks and len(layers(model, "all")) == taps
-    assert len(layers(model, "branch")) == (8 if name == "resnet" else 16)
+    assert (layers(model), layers(model, "branch"), layers(model, "all")) == PUBLISHED[name]
     with torch.no_grad(), capture.capture(model, layers(model, "all")) as found:
         model(x)
         assert list(found) == layers(model, "all")
     assert hooks(model) == 0
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "test_convnext",
-        "test_vit",
-        "deit_tiny_distilled_patch16_224",
-        "vit_small_patch14_reg4_dinov2",
-        "swin_tiny_patch4_window7_224",
-        "resnetv2_50x1_bit",
-    ],
-)
-def test_networks_of_timm(name):
-    model = timm.create_model(name, pretrained=False, **({"depths": (1, 1, 1, 1)} if "swin" in name else {})).eval()
-    size = model.default_cfg["input_size"][-1]
-    size = 224 if size > 300 else size
-    if "dinov2" in name:
-        model.set_input_size((224, 224))
-    image = torch.randn(1, 3, size, size)
-    for kind in ("block", "all"):
-        with torch.no_grad(), capture.capture(model, layers(model, kind)) as found:
-            model(image)
-        assert len(found) == len(layers(model, kind)) > 3
+@pytest.fixture(scope="module", params=list(OTHERS))
+def other(request):
+    """A network of timm with random weights everywhere, layer scale and last norms included, and an image for it."""
+    torch.manual_seed(0)
+    model = timm.create_model(request.param, **OTHERS[request.param]).eval()
+    for p in model.parameters():
+        if p.ndim < 2 or not p.any():
+            p.data += 0.3 * torch.randn_like(p)
+    return model, torch.randn(2, 3, *[OTHERS[request.param].get("img_size", 64)] * 2)
+
+
+def test_taps_of_timm_networks_are_distinct_and_in_the_order_of_their_calls(other):
+    model, image = other
+    taps, order = layers(model, "all"), []
+    outputs = [tap for tap in taps if ":" not in tap]
+    handles = [model.get_submodule(tap).register_forward_hook(lambda *_, tap=tap: order.append(tap)) for tap in outputs]
+    with torch.no_grad(), capture.capture(model, taps) as found:
+        model(image)
+    for handle in handles:
+        handle.remove()
+    assert order == outputs
+    values = [v.flatten() for v in found.values()]
+    assert not any(torch.equal(v, w) for i, v in enumerate(values) for w in values[:i])
     assert hooks(model) == 0
+
+
+def test_a_block_is_its_skip_and_its_branch(other):
+    model, image = other
+    pairs, blocks = capture.sums(model), layers(model)
+    assert layers(model, "branch") == [branch for _, branch in pairs]
+    with torch.no_grad(), capture.capture(model, list(dict.fromkeys([*blocks, *(tap for pair in pairs for tap in pair)]))) as found:
+        model(image)
+    for block in blocks:
+        own = [pair for pair in pairs if pair[1].startswith(f"{block}.")]
+        if not own:
+            assert not getattr(model.get_submodule(block), "has_skip", True)
+            continue
+        total = [capture.tokens(found[skip]) + capture.tokens(found[branch]) for skip, branch in own]
+        result = total[-1].relu() if hasattr(model.get_submodule(block), "bn2") and model.__class__.__name__ == "ResNet" else total[-1]
+        torch.testing.assert_close(result, capture.tokens(found[block]), atol=1e-5, rtol=1e-5)
+        if len(own) == 2:
+            torch.testing.assert_close(total[0], capture.tokens(found[own[1][0]]), atol=1e-5, rtol=1e-5)
+
+
+def test_a_norm_and_the_activation_inside_it_are_one_tap():
+    taps = layers(timm.create_model("resnetv2_50x1_bit"), "all")
+    assert len(taps) == 1 + 16 * 6 + 1 and not any(tap.endswith(".act") or "downsample" in tap for tap in taps)
+
+
+def test_what_a_branch_adds_has_the_width_of_the_stream():
+    assert layers(timm.create_model("resnetv2_50x1_bit"), "branch")[0] == "stages.0.blocks.0.conv3"
+    assert layers(timm.create_model("test_convnext"), "branch")[0] == "stages.0.blocks.0.drop_path"
+    assert layers(timm.create_model("test_vit", init_values=1e-5), "branch")[:2] == ["blocks.0.ls1", "blocks.0.ls2"]
+
+
+def test_stages_are_joined_by_layers_and_not_by_shortcuts():
+    taps = layers(timm.create_model("test_convnext"), "all")
+    assert "stages.1.downsample.1" in taps and "stages.0.blocks.0.mlp.act" in taps
+
+
+class Block(nn.Module):
+    """Two layers called against the order of registration, one shared."""
+
+    def __init__(self):
+        super().__init__()
+        self.second, self.first, self.relu = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1), nn.ReLU()
+
+    def forward(self, x):
+        return self.relu(self.second(self.relu(self.first(x))))
+
+
+def test_the_order_is_that_of_the_forward_pass_and_the_network_stays_as_it_was():
+    model = nn.Sequential(Block()).train()
+    before = {k: v.data_ptr() for k, v in model.state_dict().items()}
+    assert layers(model, "all") == ["0.first", "0.second"]  # the activation, called twice, has no one output
+    assert model.training and hooks(model) == 0 and before == {k: v.data_ptr() for k, v in model.state_dict().items()}
+
+
+def test_unknown_branches_and_orders_are_sentences():
+    with pytest.raises(ValueError, match="The skip connections of Block .0. are not known"):
+        layers(nn.Sequential(Block()), "branch")
+    with pytest.raises(ValueError, match="The skip connections of SEResNetBlock"):  # its last norm is not what is added
+        layers(timm.create_model("legacy_seresnet18"), "branch")
+    with pytest.raises(ValueError, match="order in which Sequential calls its layers could not be found"):
+        layers(nn.Sequential(Block(), nn.Linear(5, 5)), "all")
+
+
+@pytest.mark.parametrize("name", ["test_convnext", "swin_tiny_patch4_window7_224"])
+def test_maps_with_channels_last_come_with_channels_first(name):
+    model = timm.create_model(name, **OTHERS[name]).eval()
+    image = torch.randn(2, 3, *[OTHERS[name].get("img_size", 64)] * 2)
+    norm = layers(model)[0] + (".norm1" if "swin" in name else ".norm")
+    act = layers(model)[0] + ".mlp.act"
+    raw = {}
+    handle = model.get_submodule(norm).register_forward_hook(lambda _, __, out: raw.setdefault("out", out))
+    with torch.no_grad(), capture.capture(model, [norm, act, layers(model)[0]]) as found:
+        model(image)
+    handle.remove()
+    assert raw["out"].shape[1] == raw["out"].shape[2] != raw["out"].shape[3]  # channels are last in the network
+    torch.testing.assert_close(capture.gap(found[norm]), raw["out"].mean((1, 2)))
+    assert all(capture.tokens(h).shape[1] == raw["out"].shape[1] ** 2 for h in found.values())
+    with pytest.raises(ValueError, match="looks like a map with channels last"):
+        capture.gap(raw["out"])
+
+
+class Small(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.relu, self.fc1 = nn.Conv2d(3, 5, 1), nn.ReLU(), nn.Linear(5, 2)
+
+    def forward(self, x):
+        return self.fc1(self.relu(self.conv(x)).mean((2, 3)))
+
+
+def test_a_linear_layer_beside_it_does_not_turn_a_feature_map():
+    model = Small()
+    with capture.capture(model, "relu") as found:
+        model(torch.randn(2, 3, 7, 6))
+    assert found["relu"].shape == (2, 5, 7, 6)
+
+
+def test_token_mixing_of_a_mixer_comes_as_positions_by_channels():
+    mixer = models.create("mixer", seed=0, width=81).eval()  # 81 channels would pass for a grid of 9 x 9 tokens
+    with torch.no_grad(), capture.capture(mixer, "blocks.0.mlp_tokens") as found:
+        mixer(torch.randn(1, 3, 64, 64))
+    assert capture.patches(found["blocks.0.mlp_tokens"]).shape == (1, 64, 81)
 
 
 def test_prefix_tokens_are_told_from_the_grid(x):
@@ -93,6 +234,22 @@ def test_misspelt_layers(vit, taps, message):
     with pytest.raises(ValueError, match=message), capture.capture(vit, taps):
         pass
     assert hooks(vit) == 0
+
+
+class Keyword(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.inner(input=x)
+
+
+def test_an_input_that_comes_by_keyword_is_a_sentence():
+    model = Keyword()
+    with pytest.raises(ValueError, match="inner:in takes no input by position"), capture.capture(model, "inner:in"):
+        model(torch.randn(2, 4))
+    assert hooks(model) == 0
 
 
 class Odd(nn.Module):
@@ -183,3 +340,20 @@ def test_tokens_that_are_no_square_grid_are_a_sentence():
     with pytest.raises(ValueError, match="32 tokens are no square grid"):
         capture.patches(torch.zeros(1, 32, 4))
     assert capture.patches(torch.zeros(1, 32, 4), prefix=0).shape == (1, 32, 4)
+
+
+@pytest.mark.parametrize(("n", "prefix", "found"), [(64, None, (8, 0)), (65, None, (8, 1)), (261, None, (16, 5)), (20, 4, (4, 4))])
+def test_the_grid_among_tokens(n, prefix, found):
+    assert capture.grid(n, prefix) == found
+
+
+@pytest.mark.parametrize(("n", "prefix"), [(60, None), (0, None), (12, 1), (65, 0), (4, 4), (16, -9)])
+def test_tokens_without_a_grid_are_a_sentence(n, prefix):
+    with pytest.raises(ValueError, match=f"{n} tokens .* no square grid"):
+        capture.grid(n, prefix)
+
+
+def test_the_device_of_a_network():
+    assert capture.device_of(nn.Linear(2, 2, device="meta")).type == "meta"
+    assert capture.device_of(nn.BatchNorm1d(2, affine=False, device="meta")).type == "meta"
+    assert capture.device_of(nn.ReLU()).type == "cpu"

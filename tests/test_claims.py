@@ -2,12 +2,10 @@
 
 import json
 
-import numpy as np
 import pytest
-from scipy.stats import t as student
 
-from seelike import claims
-from seelike.claims import Estimate
+from seelike import claims, project
+from seelike.intervals import Estimate
 
 
 @pytest.mark.parametrize(
@@ -34,27 +32,10 @@ def test_a_rule_that_is_none():
         claims.verdict("about 3", 0.0, 1.0)
 
 
-def test_the_interval_covers_seeds_and_images():
-    rng = np.random.default_rng(0)
-    draws = rng.normal(size=(3, 200)) * 0.001
-    images_only = claims.estimate([0.5], draws[:1], 16)
-    seeds_too = claims.estimate([0.4, 0.5, 0.6], draws, 16)
-    assert images_only.estimate == seeds_too.estimate == pytest.approx(0.5)
-    assert seeds_too.high - seeds_too.low > 5 * (images_only.high - images_only.low)
-    assert seeds_too.high == pytest.approx(0.5 + 4.3027 * 0.1 / 3**0.5, rel=1e-3)  # t with 2 degrees of freedom
-
-
-def test_the_interval_over_seeds_covers():
-    rng = np.random.default_rng(1)
-    flat = np.zeros((3, 200))
-    inside = sum(e.low <= 0 <= e.high for e in (claims.estimate(rng.normal(size=3).tolist(), flat, 8) for _ in range(400)))
-    assert 360 <= inside <= 395
-
-
 def test_record_keeps_and_table_tells(tmp_path, monkeypatch):
     monkeypatch.setenv("SEELIKE_RESULTS", str(tmp_path))
-    monkeypatch.setattr(claims, "ROOT", tmp_path / "nowhere")
-    monkeypatch.setattr(claims, "BUILT", tmp_path / "nowhere")
+    monkeypatch.setattr(project, "PUBLISHED", tmp_path / "nowhere")
+    monkeypatch.setattr(project, "BUILD", tmp_path / "nowhere")
     assert set(claims.table("smoke").verdict) == {"not run"}
     assert claims.record("R21-1", "smoke", Estimate(0.2, 0.15, 0.25), seeds=3, images=64) == "reproduced"
     claims.keep("03", "smoke", {"maps": {"vit": [1, 2]}})
@@ -78,18 +59,6 @@ def test_every_rule_can_be_applied_and_every_claim_is_complete():
         assert {"id", "paper", "where", "chapter", "figure", "statement", "statistic", "rule", "paper_value"} == set(claim)
 
 
-def test_the_bootstrap_of_means_is_the_bootstrap_of_the_mean():
-    rng = np.random.default_rng(0)
-    a, b = rng.standard_normal((16, 3)), rng.standard_normal((16, 3))
-    value, draws = claims.bootstrap(lambda x, y: (x - y).mean(), a, b, draws=4000)
-    assert value == pytest.approx((a - b).mean())
-    assert draws.std() == pytest.approx((a - b).mean(1).std() / 4, rel=0.1)
-    with pytest.raises(ValueError, match="the same 2 or more batches"):
-        claims.bootstrap(np.mean, a[:1])
-    with pytest.raises(ValueError, match=r"got \[16, 15\]"):
-        claims.bootstrap(lambda x, y: 0.0, a, b[1:])
-
-
 def test_a_chapters_rows_are_its_decided_claims(monkeypatch):
     held = {"claims": {"R21-9": {"estimate": 0.9, "low": 0.8, "high": 1.0, "seeds": 3, "images": 8}}}
     monkeypatch.setattr(claims, "results", lambda tier, chapter: held if chapter == "04" else {})
@@ -104,21 +73,59 @@ def test_words_show_the_interval_or_say_that_there_is_none():
     assert claims.words(9.3, 9.3, 9.3) == "9.30 (no interval)"
 
 
-def test_a_difference_over_starts_holds_both_kinds_of_luck():
-    def card(accuracy):
-        return {"accuracy": accuracy, "test_images": 2000}
-
-    one = claims.difference((card(0.9), card(0.8)))
-    assert one.estimate == pytest.approx(0.1)
-    assert one.high - one.estimate == pytest.approx(1.96 * (0.9 * 0.1 / 2000 + 0.8 * 0.2 / 2000) ** 0.5)
-    three = claims.difference(*((card(0.8 + d), card(0.7)) for d in (-0.05, 0.0, 0.05)))
-    assert three.high - three.estimate > student.ppf(0.975, 2) * 0.05 / 3**0.5
-    assert claims.difference((card(0.1), card(0.9)), (card(0.9), card(0.1))).high == 1.0
-
-
 def test_unknown_ends_and_tiers():
     assert claims.verdict("> 0", float("nan"), -1.0) == "undecided"
     with pytest.raises(ValueError, match="from its lower to its upper end"):
         claims.verdict("> 0", 0.6, 0.4)
     with pytest.raises(ValueError, match="no tier 'imagnet'"):
         claims.table("imagnet")
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    """Folders of published numbers, of books, and the place where `keep` writes, all empty."""
+    monkeypatch.setattr(project, "PUBLISHED", tmp_path / "results")
+    monkeypatch.setattr(project, "BUILD", tmp_path / "_build")
+    monkeypatch.delenv("SEELIKE_RESULTS", raising=False)
+    monkeypatch.delenv("SEELIKE_BOOK", raising=False)
+
+    def put(folder, tier, chapter, number):
+        path = folder / tier / f"{chapter}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"section": {"number": number}}))
+
+    return put
+
+
+def number(tier):
+    return claims.results(tier, "03").get("section", {}).get("number")
+
+
+def test_a_notebook_opened_by_hand_changes_nothing_that_a_book_reads(places, monkeypatch):
+    places(project.results("scenes"), "scenes", "03", 1)
+    places(project.PUBLISHED, "scenes", "03", 2)
+    claims.keep("03", "scenes", {"section": {"number": 3}})
+    assert number("scenes") == 3  # in the notebook itself
+    monkeypatch.setenv("SEELIKE_BOOK", "scenes")
+    monkeypatch.setenv("SEELIKE_RESULTS", str(project.BUILD / "scenes" / "run" / "03-1" / "results"))
+    assert number("scenes") == 1
+
+
+def test_an_older_run_of_a_tier_does_not_shadow_its_published_numbers_in_other_books(places, monkeypatch):
+    places(project.results("cifar10"), "cifar10", "03", "old run")
+    places(project.PUBLISHED, "cifar10", "03", "published")
+    monkeypatch.setenv("SEELIKE_BOOK", "scenes")
+    assert number("cifar10") == "published"
+    monkeypatch.setenv("SEELIKE_BOOK", "cifar10")
+    assert number("cifar10") == "old run"  # whose page stands beside it
+
+
+def test_numbers_are_numbers(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEELIKE_RESULTS", str(tmp_path))
+    with pytest.raises(ValueError, match="lies outside of its interval"):
+        claims.record("R21-1", "smoke", Estimate(0.4, 0.1, 0.3), seeds=1, images=1)
+    nothing = Estimate(float("nan"), float("nan"), float("nan"))
+    assert claims.record("R21-1", "smoke", nothing, seeds=1, images=1) == "undecided"
+    assert json.loads((tmp_path / "smoke" / "03.json").read_text())["claims"]["R21-1"]["estimate"] is None
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        claims.keep("03", "smoke", {"section": {"a": float("nan")}})

@@ -1,11 +1,14 @@
 """One door to all images, and one clear sentence for every way in which they can be missing or broken."""
 
+import warnings
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from seelike import data, scenes
+from seelike import data, scenes, tiers
 
 
 def test_scenes_hold_and_yield():
@@ -25,7 +28,7 @@ def test_smoke_has_64():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("imagnet",), "no tier 'imagnet': expected one of smoke, scenes, cifar10, imagenet"),
+        (("imagnet",), "no tier 'imagnet': expected one of smoke, scenes, cifar10, imagenet, .*or the path of a cast file"),
         (("scenes", "val"), "no split 'val'"),
         (("scenes", "test", 0), "at least 1, got 0"),
     ],
@@ -88,6 +91,51 @@ def test_a_folder_of_images(folder):
         batches = list(images)
     assert sum(len(y) for _, y in batches) == 8 and batches[0][0].shape[1:] == (3, 224, 224)
     assert sorted(name.rpartition("/")[2] for name in images.skipped) == ["bogus.jpg", "truncated.png"]
+
+
+def test_what_a_probe_is_shown_and_asked_never_overlaps(folder):
+    tier = replace(tiers.get("imagenet"), images=tiers.Folder(folder))
+    shown, asked = data.probe(tier, 100, 4, (1, 2))
+    assert len(shown) == 6 and len(asked) == 4 and not set(shown.items.indices) & set(asked.items.indices)
+    shown, asked = data.probe("scenes", 5, 7, (1, 2))
+    assert torch.equal(shown.pixels, data.load("scenes", "train", 5, 1).pixels) and torch.equal(
+        asked.pixels, data.load("scenes", "test", 7, 2).pixels
+    )
+
+
+def test_seelike_images_takes_the_place_of_imagenet(folder, monkeypatch):
+    monkeypatch.setenv("SEELIKE_IMAGES", str(folder))
+    assert len(data.load("imagenet")) == 10
+    assert len(data.load("smoke")) == 64  # and of nothing else
+
+
+def test_shards_of_a_mirror_are_counted(monkeypatch, tmp_path):
+    monkeypatch.setenv("SEELIKE_MIRROR", str(tmp_path))
+    file = tmp_path / "datasets/uoft-cs/cifar10/plain_text/test-00000-of-00003.parquet"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"")
+    with pytest.raises(FileNotFoundError, match="holds 1 of 3 files test-.*: copy the missing ones"):
+        data.load("cifar10")
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"picture": [1], "label": [0]}, "has no column 'img' of images, only picture, label"),
+        ({"img": [b""], "label": [0]}, "None of the 1 images"),
+    ],
+)
+def test_a_mirror_with_other_columns_or_no_images(monkeypatch, tmp_path, columns, message):
+    monkeypatch.setenv("SEELIKE_MIRROR", str(tmp_path))
+    file = tmp_path / "datasets/uoft-cs/cifar10/plain_text/test-00000-of-00001.parquet"
+    file.parent.mkdir(parents=True)
+    rows = data.datasets.Dataset.from_dict(columns)
+    if "img" in columns:
+        rows = rows.cast_column("img", data.datasets.Image(decode=False))
+    rows.to_parquet(str(file))
+    with pytest.raises(ValueError, match=message), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data.load("cifar10")
 
 
 def test_an_empty_folder_and_too_many_images(tmp_path, folder):

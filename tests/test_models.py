@@ -1,20 +1,21 @@
 """Networks by name, weights by hash, and clear words for everything that does not fit."""
 
-import json
+from dataclasses import replace
 
 import pytest
 import timm
 import torch
 from safetensors.torch import save_file
 
-from seelike import architectures, evaluate, models, recipes
+from seelike import architectures, data, evaluate, models, tiers
+from seelike.cards import Card
 
 
 @pytest.mark.parametrize("tier", ["scenes", "cifar10"])
 @pytest.mark.parametrize("name", list(architectures.OURS))
 def test_our_networks_are_alike_in_size(name, tier):
     model = models.create(name, tier, seed=0).eval()
-    size = architectures.GEOMETRY[tier][0]
+    size = tiers.get(tier).side
     with torch.no_grad():
         assert model(torch.randn(2, 3, size, size)).shape == (2, 10)
     assert 0.5e6 < sum(p.numel() for p in model.parameters()) < 0.75e6
@@ -45,7 +46,7 @@ def test_the_same_stage_sizes_at_both_image_sizes():
     [
         ("vit_clss", {}, "No network is called 'vit_clss': expected one of vit_cls, vit_gap"),
         ("test_vit", {"checkpoint_path": "weights.pth"}, "read from .safetensors files only, got weights.pth"),
-        ("vit_cls", {"tier": "imagenet"}, "has no networks of ours"),
+        ("test_vit", {"pretrained_cfg_overlay": {"file": "x.pth"}}, "pretrained_cfg_overlay may name files of any kind"),
     ],
 )
 def test_bad_names(name, options, message):
@@ -60,23 +61,44 @@ def test_any_timm_network_and_local_checkpoints(tmp_path):
     assert all(torch.equal(v, loaded.state_dict()[k]) for k, v in made.state_dict().items())
 
 
-def test_the_imagenet_cast_has_its_own_transforms():
-    from PIL import Image
+def test_a_network_made_for_other_means_sees_what_it_was_made_for(tmp_path):
+    """The book's normalisation goes in, the network's own comes out of the hook: as if the pixels had been normalised for it."""
+    plain = models.create("test_vit", seed=3).eval()
+    save_file(plain.state_dict(), tmp_path / "mine.safetensors")
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    member = tiers.Network("vit_cls", architecture="test_vit", weights=tmp_path / "mine.safetensors", mean=mean, std=std)
+    tier = replace(tiers.get("scenes"), name="mine", side=160, networks=(member,))
+    images = data.load(tier, n=2)
+    own = (images.pixels / 255 - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
+    with torch.no_grad():
+        torch.testing.assert_close(models.load("vit_cls", tier)(images.images), plain(own), atol=1e-4, rtol=1e-4)
 
-    for name in models.IMAGENET:
-        assert models.transform(name)(Image.new("RGB", (300, 260), "white")).shape[0] == 3
-    assert models.transform("vit_cls", "scenes") is None
-    with pytest.raises(ValueError, match="timm knows no preprocessing"):
-        models.transform("nonsense")
+
+def test_devices_that_are_not_there_are_a_sentence(monkeypatch):
+    for name in ("banana", "cuda:99"):
+        monkeypatch.setenv("SEELIKE_DEVICE", name)
+        with pytest.raises(ValueError, match=f"SEELIKE_DEVICE names '{name}', but this machine has cpu"):
+            models.place()
+
+
+def test_counting_what_a_network_without_skips_costs():
+    whole, cut = models.cost("resnet", 64), models.cost("resnet", 64, without_skips=[3])
+    assert whole[0] == cut[0] and whole[1] == cut[1]
 
 
 def write(folder, name="vit_cls", seed=0, **changes):
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-{seed}.safetensors"
     save_file(models.half(models.create("vit_cls", seed=1).state_dict()), path)
-    card = {"name": name, "seed": seed, "accuracy": 0.5, "architecture": "vit_cls", "options": {}, "sha256": models.fingerprint(path)}
-    path.with_suffix(".json").write_text(json.dumps(card | changes))
+    card = CARD.model_copy(update={"name": name, "seed": seed, "sha256": models.fingerprint(path)} | changes)
+    path.with_suffix(".json").write_text(card.model_dump_json())
     return path
+
+
+CARD = Card(
+    name="vit_cls", seed=0, tier="scenes", architecture="vit_cls", options={}, accuracy=0.5, accuracy_low=0.4, accuracy_high=0.6, test_images=10,
+    parameters=1, data="", recipe={}, optimiser="", images_seen=1, seconds=1, threads=1, date="", versions={}, first_losses=[], points=1, curve=[],
+)  # fmt: skip
 
 
 def test_loading_checks_the_hash_and_the_fit(monkeypatch, tmp_path):
@@ -97,8 +119,43 @@ def test_loading_checks_the_hash_and_the_fit(monkeypatch, tmp_path):
         FileNotFoundError, match="the zoo has vit_cls-0, vit_cls-1, vit_cls-2.: train them with `python -m seelike.train resnet"
     ):
         models.load("resnet")
-    assert [c["seed"] for c in models.cards("scenes")] == [0, 1, 2] == models.shared_seeds(["vit_cls"])
-    assert models.cards("cifar10") == []
+    assert [seed for _, seed in models.cards("scenes")] == [0, 1, 2] == models.shared_seeds(["vit_cls"])
+    assert models.cards("cifar10") == {}
+
+
+def test_lost_weights_and_weights_that_were_never_kept_are_told_apart(monkeypatch, tmp_path):
+    monkeypatch.setenv("SEELIKE_ZOO", str(tmp_path))
+    write(tmp_path / "scenes").unlink()
+    with pytest.raises(FileNotFoundError, match="vit_cls seed 0 at tier scenes are lost: restore vit_cls-0.safetensors, or train it"):
+        models.load("vit_cls")
+    write(tmp_path / "scenes", sha256=None)
+    with pytest.raises(FileNotFoundError, match="keeps the card only"):
+        models.load("vit_cls")
+    assert models.roles("scenes") == {} == models.cast(["vit_cls"]) and models.shared_seeds(["vit_cls"]) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[1, 2]", "is no card of the zoo .the whole file: "),
+        ("{", "is no card of the zoo .the whole file: "),
+        ('{"name": "vit_cls"}', "is no card of the zoo .seed: Field required"),
+        ("\xff", "is no card of the zoo"),
+    ],
+)
+def test_damaged_cards_are_a_sentence(monkeypatch, tmp_path, text, message):
+    monkeypatch.setenv("SEELIKE_ZOO", str(tmp_path))
+    (tmp_path / "scenes").mkdir()
+    (tmp_path / "scenes" / "vit_cls-0.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(ValueError, match=message):
+        models.cards("scenes")
+
+
+def test_a_card_under_another_name_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setenv("SEELIKE_ZOO", str(tmp_path))
+    write(tmp_path / "scenes").with_suffix(".json").rename(tmp_path / "scenes" / "other-0.json")
+    with pytest.raises(ValueError, match="is the card of vit_cls-0: it should be called vit_cls-0.json"):
+        models.cards("scenes")
 
 
 def test_without_a_network_the_imagenet_tier_says_so(monkeypatch):
@@ -106,31 +163,28 @@ def test_without_a_network_the_imagenet_tier_says_so(monkeypatch):
     monkeypatch.setattr(timm, "create_model", lambda *_, **__: (_ for _ in ()).throw(ConnectionError("offline")))
     with pytest.raises(FileNotFoundError, match="could not be fetched .ConnectionError.: connect to the internet"):
         models.load("vit_cls", "imagenet")
-    with pytest.raises(ValueError, match="the imagenet tier takes vit_cls"):
+    with pytest.raises(ValueError, match="imagenet has no network in the role 'nonsense' with seed 0: it has vit_cls"):
         models.load("nonsense", "imagenet")
 
 
-@pytest.mark.parametrize(
-    "card", [pytest.param(c, id=f"{c['tier']}-{c['name']}-{c['seed']}") for t in ("scenes", "cifar10") for c in models.cards(t)]
-)
+@pytest.mark.parametrize("card", [pytest.param(c, id=f"{t}-{c.label}") for t in ("scenes", "cifar10") for c in models.cards(t).values()])
 def test_the_zoo_is_what_its_cards_say(card):
-    assert card["accuracy_low"] < card["accuracy"] < card["accuracy_high"] and len(card["first_losses"]) == min(
-        100, card["images_seen"] // card["recipe"]["batch"]
-    )
-    if card["sha256"] is None or card["name"] in recipes.STEPS:  # a card without weights
+    assert card.accuracy_low < card.accuracy < card.accuracy_high
+    assert len(card.first_losses) == min(100, card.images_seen // card.made.batch)
+    if card.sha256 is None or card.made.step:  # a card without weights
         return
-    model = models.load(card["name"], card["tier"], card["seed"])
-    assert sum(p.numel() for p in model.parameters()) == card["parameters"]
-    target = card["recipe"].get("target")
-    if card["tier"] == "scenes" and target != "cifar10":
-        images = evaluate.held_out("scenes", target, 100, seed=0)
+    model = models.load(card.name, card.tier, card.seed)
+    assert sum(p.numel() for p in model.parameters()) == card.parameters
+    target = card.made.target
+    if tiers.get(card.tier).truth and target != "cifar10":
+        images = evaluate.held_out(card.tier, target, 100, seed=0)
         share = (evaluate.predict(model, images) == images.labels).float().mean().item()
-        assert abs(share - card["accuracy"]) < 4 * (card["accuracy"] * (1 - card["accuracy"]) / 100) ** 0.5 + 0.01
+        assert abs(share - card.accuracy) < 4 * (card.accuracy * (1 - card.accuracy) / 100) ** 0.5 + 0.01
 
 
 def test_a_cast_holds_every_seed_that_the_tier_has():
     found = models.cast(["resnet", "nonsense"], "scenes")
-    assert list(found) == ["resnet-0", "resnet-1", "resnet-2"] and not found["resnet-0"].training
+    assert list(found)[:3] == ["resnet-0", "resnet-1", "resnet-2"] and not found["resnet-0"].training
     assert list(models.cast(["vit_cls", "vit_matched"], "smoke")) == ["vit_cls-0"]
 
 

@@ -21,6 +21,17 @@ def test_positions_and_tokens_are_left_to_adamw(name):
     assert not any(word in n for n in taken for word in ("pos_embed", "cls_", "latent", "space", "head."))
 
 
+def test_weights_that_muon_cannot_reach_are_a_sentence():
+    recipe = recipes.Recipe("resnet", 64_000)
+    with pytest.raises(ValueError, match="shares no memory with Muon's matrix"):
+        optimiser.Optimiser(models.create("resnet", seed=0).to(memory_format=torch.channels_last), recipe)
+    model = models.create("resnet", seed=0)
+    made = optimiser.Optimiser(model, recipe)
+    model.to(memory_format=torch.channels_last)
+    with pytest.raises(ValueError, match="before its optimiser is made"):
+        made.step(0)
+
+
 def test_muon_takes_the_inner_matrices_and_moves_the_network_itself():
     recipe = recipes.Recipe("resnet", 64_000)
     model = models.create("resnet", seed=0)

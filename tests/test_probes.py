@@ -80,6 +80,13 @@ def test_shots():
         probes.shots(y, 30, 5)
 
 
+def test_as_many_shots_as_the_rarest_class_has():
+    y = torch.tensor([0] * 12 + [1] * 3 + [2] * 20)
+    assert probes.affordable(y, 3) == 3 and probes.affordable(y, 3, most=2) == 2 and probes.affordable(y.repeat(5), 3) == 10
+    with pytest.raises(ValueError, match="1 shots of class 3 were asked for, but the set has 0"):
+        probes.shots(y, probes.affordable(y, 4), 4)
+
+
 def test_few_shot_of_a_trained_network():
     model = models.load("vit_gap")
     train, test = data.load("scenes", "train", 400, seed=1), data.load("scenes", "test", 200, seed=2)

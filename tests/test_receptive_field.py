@@ -78,6 +78,11 @@ def test_centre_of_odd_shapes_is_a_sentence():
     with pytest.raises(ValueError, match="Expected tokens"):
         erf.centre(torch.zeros(2, 3))
     assert erf.centre(torch.arange(10.0).view(1, 10, 1)).item() == 5  # a 3 x 3 grid behind one prefix token
+    assert erf.centre(torch.arange(24.0).view(1, 1, 4, 6)).item() == 2 * 6 + 3
+    with pytest.raises(ValueError, match="60 tokens are no square grid"):
+        erf.centre(torch.arange(60.0).view(1, 60, 1))
+    with pytest.raises(ValueError, match="looks like a map with channels last"):
+        erf.centre(torch.zeros(1, 7, 7, 96))
 
 
 def test_all_of_the_mass_lies_within_the_largest_distance():
@@ -86,3 +91,41 @@ def test_all_of_the_mass_lies_within_the_largest_distance():
         assert erf.radius(rng.random((16, 16)), 1.0) > 9
     with pytest.raises(ValueError, match="a share in .0, 1."):
         erf.radius(np.ones((4, 4)), 1.5)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_largest_step():
+    depth, part = erf.largest_step(np.array([1.0, 2.0, 8.0, 9.0, 9.0]))
+    assert depth == 1.5 / 4 and part == 6 / 8
+    assert np.isnan(erf.largest_step(np.array([3.0]))).all()
+    assert erf.largest_step(np.array([3.0, 5.0, 3.0]))[0] == 0.25 and np.isnan(erf.largest_step(np.array([3.0, 5.0, 3.0]))[1])
+
+
+def test_one_step_midway_has_two_margins():
+    steady, midway, late = np.arange(5.0), np.array([1.0, 1, 9, 9]), np.array([1.0, 1, 1, 9])
+    assert erf.midway(midway, steady) == pytest.approx(0.2)  # in the middle exactly; by its share the margin would be 0.75
+    assert erf.midway(late, steady) == pytest.approx(0.2 - 1 / 3)
+    assert erf.midway(np.array([0.0, 3, 7, 10]), midway) == pytest.approx(0.4 - 1)
+    assert np.isnan(erf.midway(np.ones(4), steady))
+
+
+def test_sublayers_are_where_sums_are_heard():
+    vit = models.create("vit_cls", seed=0)
+    taps = erf.sublayers(vit)
+    assert [len(part) for part in taps] == [8, 8, 8]
+    assert (taps.attention[3], taps.stream[3], taps.mlp[3]) == ("blocks.3.attn", "blocks.3.norm2:in", "blocks.3.mlp")
+    with pytest.raises(ValueError, match="blocks of ResNet are not attention and then an MLP"):
+        erf.sublayers(models.create("resnet"))
+
+
+def test_positions_of_tokens_and_maps():
+    x = torch.randn(1, 3, 64, 64)
+    assert erf.positions(models.create("vit_cls"), "blocks.0.norm2:in", x) == 8
+    assert erf.positions(models.create("resnet"), "layer2.0", x) == 16
+
+
+def test_what_the_skip_adds_to_the_own_patch():
+    everywhere, own = np.ones((2, 64, 64)), np.zeros((2, 64, 64))
+    own[:, 32:40, 32:40] = 1
+    assert erf.hidden(everywhere, own, 8) == pytest.approx(1 - 1 / 64)
+    assert erf.hidden(np.stack([everywhere[0], own[0]]), own, 8) == pytest.approx((1 - 1 / 64) / 2)

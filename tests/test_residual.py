@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import timm
 import torch
 
 from seelike import capture, models, recipes, residual, train
@@ -28,22 +29,31 @@ def test_a_branch_that_doubles_its_input_has_ratio_one_half():
     assert found.ratio.shape == (1, 65)
 
 
-def test_every_sum_of_a_vit_adds_up():
-    model = models.create("vit_cls", seed=0).eval()
-    x = batch()[0][0]
-    pairs = residual._sums(model)
-    assert len(pairs) == 16
-    with torch.no_grad(), capture.capture(model, [*dict.fromkeys(t for p in pairs for t in p), *capture.layers(model)]) as found:
-        model(x)
-    for i, block in enumerate(capture.layers(model)):
+@pytest.mark.parametrize("name", ["vit_cls", "mixer", "mvit", "cmt"])
+def test_every_sum_of_tokens_adds_up(name):
+    model = models.create(name, seed=0).eval()
+    pairs, blocks = capture.sums(model), capture.layers(model)
+    assert list(residual.residuals(model, batch())) == [f for _, f in pairs] and len(pairs) == 2 * len(blocks) == 16
+    taps = [*(tap for pair in pairs for tap in pair), *(f"{block}.norm2:in" for block in blocks), *blocks]
+    with torch.no_grad(), capture.capture(model, list(dict.fromkeys(taps))) as found:
+        model(batch()[0][0])
+    for i, block in enumerate(blocks):
         (z1, f1), (z2, f2) = pairs[2 * i : 2 * i + 2]
-        torch.testing.assert_close(found[z1] + found[f1], found[z2])
+        torch.testing.assert_close(found[z1] + found[f1], found[f"{block}.norm2:in"])
         torch.testing.assert_close(found[z2] + found[f2], found[block])
 
 
+def test_a_pooled_block_that_widens_without_a_skip_has_one_sum():
+    sums = capture.sums(models.create("mvit", skip="none"))
+    assert len(sums) == 14 and ("blocks.1.norm1:in", "blocks.1.attn") in sums and not any(f == "blocks.1.mlp" for _, f in sums)
+
+
 def test_every_sum_of_a_resnet_adds_up_before_its_relu():
-    model = models.load("resnet")
-    pairs = residual._sums(model)
+    model = models.create("resnet", seed=0).eval()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.normal_(module.weight)
+    pairs = capture.sums(model)
     assert len(pairs) == 8
     with torch.no_grad(), capture.capture(model, [*(t for p in pairs for t in p), *capture.layers(model)]) as found:
         model(batch()[0][0])
@@ -51,9 +61,42 @@ def test_every_sum_of_a_resnet_adds_up_before_its_relu():
         torch.testing.assert_close((found[z] + found[f]).relu(), found[block])
 
 
-def test_other_networks_are_a_sentence():
-    with pytest.raises(ValueError, match="The skip connections of MixerBlock"):
-        residual.residuals(models.create("mixer").eval(), batch())
+def test_a_norm_ratio_is_of_what_is_added_and_not_of_what_comes_before_layer_scale():
+    model = timm.create_model("test_vit", img_size=160, init_values=0.5).eval()
+    found = residual.residuals(model, [torch.randn(2, 3, 160, 160, generator=torch.Generator().manual_seed(0))])
+    for block in model.blocks:
+        block.ls1.gamma.data /= 2
+    halved = residual.residuals(model, [torch.randn(2, 3, 160, 160, generator=torch.Generator().manual_seed(0))])
+    np.testing.assert_allclose(halved["blocks.0.ls1"].ratio, 2 * found["blocks.0.ls1"].ratio, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "side", "sums"), [("resnetv2_50x1_bit", 64, 16), ("tf_efficientnet_lite0", 64, 9)])
+def test_networks_of_timm(name, side, sums):
+    found = residual.residuals(timm.create_model(name), [torch.randn(2, 3, side, side)])
+    assert len(found) == sums and all(np.isfinite(r.ratio).all() and r.ratio.shape == r.cosine.shape for r in found.values())
+
+
+def test_unknown_blocks_are_a_sentence():
+    with pytest.raises(ValueError, match="The skip connections of NormFreeBlock"):
+        residual.residuals(timm.create_model("test_nfnet"), batch())
+
+
+@pytest.mark.parametrize("name", ["vit_cls", "resnet"])
+def test_blocks_without_skips_have_no_sum(name):
+    model = models.create(name, seed=0, without_skips=[1]).eval()
+    block = capture.layers(model)[1]
+    found = residual.residuals(model, batch())
+    assert len(found) == (14 if name == "vit_cls" else 7) and not any(tap.startswith(f"{block}.") for tap in found)
+
+
+def test_no_sum_at_all_is_a_sentence():
+    model = models.create("vit_cls", seed=0, without_skips=range(8))
+    with pytest.raises(ValueError, match="No block of this VisionTransformer has a skip connection"):
+        residual.residuals(model, batch())
+
+
+def test_the_cost_of_a_network_without_a_skip():
+    assert models.cost("resnet", 64, without_skips=[3]) == models.cost("resnet", 64)
 
 
 def test_a_vit_block_without_skips_is_its_branches_in_a_row():

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import timm
 import torch
 from torch import nn
 
-from seelike import models, saliency
+from seelike import capture, models, saliency
 from seelike.saliency import Question
 
 
@@ -23,6 +24,8 @@ class Spot(nn.Module):
 
 
 class Stage(nn.Module):
+    has_skip = False
+
     def __init__(self):
         super().__init__()
         self.bn2 = nn.BatchNorm2d(3)
@@ -31,7 +34,6 @@ class Stage(nn.Module):
         return self.bn2(x)
 
 
-Stage.__name__ = "BasicBlock"
 MASK = torch.zeros(2, 64, 64, dtype=torch.bool)
 MASK[:, 16:24, 40:48] = True
 
@@ -75,6 +77,30 @@ def test_methods_that_mean_nothing_are_sentences():
         saliency.attribute(models.create("resnet"), "attention rollout", q)
     with pytest.raises(ValueError, match="no method 'shap'"):
         saliency.attribute(models.create("resnet"), "shap", q)
+    with pytest.raises(ValueError, match="The skip connections of NormFreeBlock"):
+        saliency.attribute(timm.create_model("test_nfnet", num_classes=10), "Grad-CAM", q)
+
+
+@pytest.mark.parametrize("name", ["test_convnext", "tf_efficientnet_lite0", "resnetv2_18", "mixer"])
+def test_grad_cam_of_other_networks_weighs_their_last_feature_map(name):
+    model = (models.create(name, seed=0) if name == "mixer" else timm.create_model(name, num_classes=10)).eval()
+    q = Question(torch.randn(2, 3, 64, 64), torch.tensor([3, 4]), 12)
+    tap = capture.layers(model)[-1] + {"mixer": ".norm1", "tf_efficientnet_lite0": "", "resnetv2_18": ".conv2"}.get(name, ".drop_path")
+    with capture.capture(model, tap, reduce=lambda h: h) as found:
+        score = model(q.x).gather(1, q.target[:, None]).sum()
+    h = capture.tokens(found[tap])
+    weights = capture.tokens(torch.autograd.grad(score, found[tap])[0]).mean(1, keepdim=True)
+    side = int(h.shape[1] ** 0.5)
+    expected = (h * weights).sum(-1).relu().view(2, 1, side, side)
+    expected = nn.functional.interpolate(expected, (64, 64), mode="bilinear")[:, 0].detach()
+    assert expected.max() > 0
+    torch.testing.assert_close(saliency.attribute(model, "Grad-CAM", q), expected, atol=1e-6, rtol=1e-4)
+
+
+def test_grad_cam_needs_tokens_in_a_row():
+    swin = timm.create_model("swin_tiny_patch4_window7_224", depths=(1, 1, 1, 1), num_classes=10)
+    with pytest.raises(ValueError, match="Grad-CAM needs tokens .b, n, c. in layers.3.blocks.0, got shape"):
+        saliency.attribute(swin, "Grad-CAM", Question(torch.randn(1, 3, 224, 224), torch.tensor([3]), 12))
 
 
 def test_grad_cam_of_a_vit_is_gradient_weighted_tokens():

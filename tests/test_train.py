@@ -1,11 +1,10 @@
 """Training: resumable to the last bit, and the zoo's recipes give the losses on their cards."""
 
-import json
-
 import pytest
 import torch
 
 from seelike import feed, models, recipes, train
+from seelike.cards import Card
 
 
 @pytest.mark.parametrize("name", ["vit_cls", "resnet"])
@@ -39,9 +38,9 @@ def test_a_run_killed_inside_its_loop_ends_with_the_same_card(tmp_path, monkeypa
         train.train("resnet", tmp_path / "killed", tier="smoke")
     monkeypatch.setattr(train.Run, "advance", advance)
     again = train.train("resnet", tmp_path / "killed", tier="smoke")
-    assert again["first_losses"] == pytest.approx(whole["first_losses"], abs=1e-4)
-    assert [p["images"] for p in again["curve"]] == [p["images"] for p in whole["curve"]]
-    assert [p["loss"] for p in again["curve"]] == pytest.approx([p["loss"] for p in whole["curve"]], abs=1e-3)
+    assert again.first_losses == pytest.approx(whole.first_losses, abs=1e-4)
+    assert [p["images"] for p in again.curve] == [p["images"] for p in whole.curve]
+    assert [p["loss"] for p in again.curve] == pytest.approx([p["loss"] for p in whole.curve], abs=1e-3)
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(tmp_path, monkeypatch):
@@ -51,17 +50,37 @@ def test_a_checkpoint_of_another_recipe_is_refused(tmp_path, monkeypatch):
         train.Run("resnet", "smoke", 0, tmp_path)
 
 
+def test_options_with_tuples_resume(tmp_path, monkeypatch):
+    monkeypatch.setitem(recipes.RECIPES["smoke"], "resnet", recipes.Recipe("resnet", 640, {"width": 4, "depths": (1, 1, 1, 1)}))
+    train.Run("resnet", "smoke", 0, tmp_path).save()
+    assert train.Run("resnet", "smoke", 0, tmp_path).step == 0
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"x" * 100, lambda b: b""])
+def test_a_damaged_checkpoint_is_a_sentence(tmp_path, damage):
+    run = train.Run("resnet", "smoke", 0, tmp_path)
+    run.save()
+    run.checkpoint.write_bytes(damage(run.checkpoint.read_bytes()))
+    with pytest.raises(ValueError, match="is no checkpoint of a training run .*: delete it to start again"):
+        train.Run("resnet", "smoke", 0, tmp_path)
+
+
+@pytest.mark.parametrize(("seed", "out", "message"), [(-1, "zoo", "at least 0, got -1"), (0, "file", "is a file: name a folder")])
+def test_mistakes_are_told_before_training(tmp_path, seed, out, message):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match=message):
+        train.train("resnet", tmp_path / out, tier="smoke", seed=seed)
+
+
 @pytest.mark.parametrize("name", ["vit_cls", "resnet"])
 def test_a_run_leaves_weights_and_card_and_nothing_else(tmp_path, name):
     card = train.train(name, tmp_path, tier="smoke", seed=1)
     assert sorted(p.name for p in tmp_path.iterdir()) == [f"{name}-1.json", f"{name}-1.safetensors"]
-    assert json.loads((tmp_path / f"{name}-1.json").read_text()) == card
+    assert Card.model_validate_json((tmp_path / f"{name}-1.json").read_text()) == card
     assert (
-        card["images_seen"] == 640
-        and len(card["first_losses"]) == 10
-        and card["sha256"] == models.fingerprint(tmp_path / f"{name}-1.safetensors")
+        card.images_seen == 640 and len(card.first_losses) == 10 and card.sha256 == models.fingerprint(tmp_path / f"{name}-1.safetensors")
     )
-    assert card["curve"][-1].keys() == {"images", "loss", "accuracy", "shape", "texture"}
+    assert card.curve[-1].keys() == {"images", "loss", "accuracy", "shape", "texture"}
 
 
 def test_a_kill_while_saving_leaves_the_previous_checkpoint(tmp_path, monkeypatch):
@@ -78,20 +97,20 @@ def test_a_kill_while_saving_leaves_the_previous_checkpoint(tmp_path, monkeypatc
 def test_until_stops_a_run(tmp_path, monkeypatch):
     stopped = recipes.Recipe("resnet", 640, {"width": 4}, until=0.0)
     monkeypatch.setitem(recipes.RECIPES["smoke"], "resnet", stopped)
-    assert train.train("resnet", tmp_path, tier="smoke")["images_seen"] < 640
+    assert train.train("resnet", tmp_path, tier="smoke").images_seen < 640
 
 
 @pytest.mark.slow
 def test_a_recipe_gives_the_losses_on_its_card(tmp_path):
     """The first hundred steps of the ResNet on Scenes, in another process than the one that wrote the card."""
-    card = next(c for c in models.cards("scenes") if c["name"] == "resnet" and c["seed"] == 0)
+    card = models.cards("scenes")["resnet", 0]
     run = train.Run("resnet", "scenes", 0, tmp_path)
     draw = feed.training_batches("scenes", run.recipe, 0)
-    assert card["data"] == feed.data_fingerprint("scenes", run.recipe, 0)
+    assert card.data == feed.data_fingerprint("scenes", run.recipe, 0)
     losses = [run.advance(draw) for _ in range(100)]
-    assert losses[:10] == pytest.approx(card["first_losses"][:10], abs=2e-3)
+    assert losses[:10] == pytest.approx(card.first_losses[:10], abs=2e-3)
 
     def smooth(values):
         return [sum(values[i : i + 20]) / 20 for i in range(0, 100, 20)]
 
-    assert smooth(losses) == pytest.approx(smooth(card["first_losses"]), rel=0.03)
+    assert smooth(losses) == pytest.approx(smooth(card.first_losses), rel=0.03)

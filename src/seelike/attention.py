@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from seelike.capture import attention, capture, device_of, each_batch, flat, grid, listening
@@ -97,6 +98,51 @@ def head_distances(
 ) -> Float[np.ndarray, "batches blocks heads"]:
     """The same for a network whose blocks all have as many heads."""
     return np.stack(block_distances(model, loader, prefix=prefix, renormalise=renormalise), 1)
+
+
+@torch.no_grad()
+def uniform_blocks(model: nn.Module, x: Float[Tensor, "b 3 side side"], *, strided: bool = False) -> list[float]:
+    """What `block_distances` would give if all patches attended to all alike: a distance in pixels for every block, on its own grid.
+
+    x: images of the size in question, one is enough. strided: as in `mean_distance`. ValueError for a network without attention.
+    """
+
+    def reduce(weights: Tensor) -> Tensor:
+        alike = torch.full_like(weights[:1, :1], 1 / weights.shape[-1])
+        return mean_distance(alike, x.shape[-1] / grid(weights.shape[-2])[0], strided=strided)
+
+    with listening(model), attention(model, reduce=reduce) as found:
+        model(x.to(device_of(model)))
+    return [value.item() for value in found.values()]
+
+
+def mixed(distances: Float[np.ndarray, " heads"]) -> float:
+    """Margin by which a block has local and global heads side by side (Raghu et al. 2021, Fig. 3): above 0, it has.
+
+    distances: of the block's heads, over that of uniform attention. The smaller of (largest minus smallest) - 0.25 and 0.5 - smallest.
+    """
+    return float(min(np.ptp(distances) - 0.25, 0.5 - distances.min()))
+
+
+def most_local(*blocks: Float[np.ndarray, " _"]) -> float:
+    """Smallest distance of a head in some blocks, which may have different numbers of heads."""
+    return float(np.min([heads.min() for heads in blocks]))
+
+
+def reach(distances: Float[np.ndarray, " heads"], chosen: Sequence[tuple[int, ...]]) -> Float[np.ndarray, " subsets"]:
+    """Mean distance of every subset of a block's heads (`subsets`)."""
+    return np.array([distances[list(s)].mean() for s in chosen])
+
+
+def trend(reached: Float[np.ndarray, " subsets"], similarity: Float[np.ndarray, "subsets units"]) -> float:
+    """Largest Spearman correlation, over units, of the reach of subsets of heads with their similarity to a unit.
+
+    Near -1, the more local a subset, the more it resembles every unit (Raghu et al. 2021, Fig. 5). NaN for fewer than three subsets,
+    and where reach or the similarity to a unit is the same for all.
+    """
+    if len(reached) < 3 or not np.ptp(reached) or not np.ptp(similarity, axis=0).all():
+        return float("nan")
+    return float(np.max([spearmanr(reached, column)[0] for column in similarity.T]))
 
 
 def subsets(distances: Float[np.ndarray, " heads"]) -> list[tuple[int, ...]]:

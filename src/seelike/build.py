@@ -38,8 +38,8 @@ def command(goal: str, tier: tiers.Tier, jobs: int) -> list[str]:
     """What Snakemake is called with."""
     own = ["--config", f"tier={tier.file or tier.name}", f"jobs={jobs}", "--", goal]
     return [
-        sys.executable, "-m", "snakemake", "--cores", str(jobs), "--nolock", "--rerun-incomplete", "--rerun-triggers", "mtime", "params", "input",
-        "--quiet", "rules", "progress", *own,
+        sys.executable, "-m", "snakemake", "--cores", str(jobs), "--nolock", "--rerun-incomplete",
+        "--rerun-triggers", "mtime", "params", "input", "--quiet", "rules", "progress", *own,
     ]  # fmt: skip
 
 
@@ -55,9 +55,8 @@ def main() -> int:
     try:
         tier = tiers.get(options.tier)
         if options.goal == "zoo" and not tier.trained_here:
-            raise ValueError(
-                f"Tier {tier.name} has no networks to train: name one of {', '.join(t.name for t in tiers.TIERS.values() if t.trained_here)}."
-            )
+            trained = ", ".join(t.name for t in tiers.TIERS.values() if t.trained_here)
+            raise ValueError(f"Tier {tier.name} has no networks to train: name one of {trained}.")
         with alone():
             made = subprocess.run(command(options.goal, tier, options.jobs), check=False, cwd=project.ROOT).returncode
     except (ValueError, BlockingIOError) as error:

@@ -30,12 +30,15 @@ from timm.models.beit import Block as BeitBlock
 from timm.models.convnext import ConvNeXtBlock
 from timm.models.eva import EvaBlock
 from timm.models.mlp_mixer import MixerBlock
+from timm.models.resnest import ResNestBottleneck
+from timm.models.resnet import BasicBlock, Bottleneck
 from timm.models.resnetv2 import Bottleneck as NormBottleneck
 from timm.models.resnetv2 import PreActBasic, PreActBottleneck
 from timm.models.swin_transformer import SwinTransformerBlock
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 from torch.func import functional_call
+from torchvision.models import resnet as torchvision_resnet
 
 from seelike.architectures import BlockWithoutSkips, Nothing
 from seelike.cmt import CMTBlock
@@ -46,6 +49,7 @@ Reduce = Callable[[Tensor], Tensor]
 
 NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm, RmsNorm, RmsNorm2d, SimpleNorm, SimpleNorm2d)  # timm's with an activation are of these
 ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.GELU, nn.SiLU, nn.Hardswish, GELU, GELUTanh, QuickGELU)
+RESNET = (BasicBlock, Bottleneck, ResNestBottleneck, torchvision_resnet.BasicBlock, torchvision_resnet.Bottleneck)
 LAST = (nn.Linear, nn.LayerNorm, RmsNorm, SimpleNorm)  # work on the last dimension, unless they are called ...2d
 MOST = 5  # tokens before a grid: a class token and four registers
 
@@ -261,7 +265,7 @@ def _sums(block: Any, name: str) -> list[tuple[str, str]]:
         pairs = [(projection or "norm1:in", _last(block, "conv2", "conv3", "drop_path"))]
     elif kind is NormBottleneck:
         pairs = [(projection or "conv1:in", _last(block, "norm3", "drop_path"))]
-    elif hasattr(block, "downsample") and hasattr(block, "bn2") and hasattr(block, "conv1"):
+    elif kind in RESNET:
         pairs = [(projection or "conv1:in", _last(block, "bn2", "bn3", "se", "drop_path"))]
     else:
         raise ValueError(
@@ -288,7 +292,9 @@ def _outermost(model: nn.Module, chosen: Callable[[nn.Module], bool]) -> list[st
 
 def _is_block(module: nn.Module) -> bool:
     name = type(module).__name__
-    return hasattr(module, "has_skip") or any(word in name for word in ("Block", "Bottleneck", "Bottle2neck", "PreActBasic", "InvertedResidual"))
+    return hasattr(module, "has_skip") or any(
+        word in name for word in ("Block", "Bottleneck", "Bottle2neck", "PreActBasic", "InvertedResidual")
+    )
 
 
 def _blocks(model: nn.Module) -> list[str]:

@@ -20,7 +20,7 @@ class Card(BaseModel):
 
     accuracy: on all test images of its tier, with a 95 % Wilson interval. attack: success of its trigger. few_shot: ten-shot transfer.
     sha256: of the weights, None where the zoo keeps the card only. data: sha256 of the first four training batches.
-    curve: accuracy and loss at points of the run; points: validation images behind each of them. recipe: how it was made (`Recipe.training`).
+    curve: accuracy and loss on the way; points: validation images behind each point of it. recipe: how it was made (`Recipe.training`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -73,6 +73,25 @@ class Card(BaseModel):
 
 
 Zoo = dict[tuple[str, int], Card]
+
+
+def origin(card: Card) -> Card | None:
+    """The card of the network that a run went on from, of the same tier and seed; None where it began with fresh weights."""
+    return None if card.made.start is None else cards(card.tier)[card.made.start, card.seed]
+
+
+def runs(card: Card) -> list[Card]:
+    """The runs that made a network one after the other: those that were only a step on the way to it (`Recipe.step`), then its own."""
+    before = origin(card)
+    return [*runs(before), card] if before is not None and before.made.step else [card]
+
+
+def course(card: Card, stages: int) -> list[dict[str, float]]:
+    """Points of the learning curve before a run, where the one that it went on from ended, and at the end of each of its equal stages."""
+    before, each = origin(card), len(card.curve) // stages
+    if before is None or not each:
+        raise ValueError(f"{card.label} has no course of {stages} stages: it began with fresh weights, or has fewer points than stages.")
+    return [before.curve[-1], *card.curve[each - 1 :: each]]
 
 
 def read(path: Path) -> Card:

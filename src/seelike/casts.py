@@ -22,7 +22,6 @@ import re
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Any
 
 import yaml
@@ -150,8 +149,7 @@ def _tier(file: CastFile, path: Path, name: str, networks: tuple[Network, ...]) 
     title, note = file.title or name, file.note
     if isinstance(file.images, HubEntry):
         hub = file.images
-        splits = MappingProxyType({"train": hub.train, "test": hub.split})
-        images: Hub | Folder = Hub(hub.hub, hub.folder, hub.image, hub.label, splits)
+        images: Hub | Folder = Hub(hub.hub, hub.folder, hub.image, hub.label, hub.train, hub.split)
         return Tier(name, title, images, side=file.side or 224, classes=1 if hub.label else 0, networks=networks, note=note, file=path)
     if file.images in tiers.TIERS:
         base = tiers.get(file.images)
@@ -183,6 +181,8 @@ def line_of(text: str, where: tuple[int | str, ...]) -> int:
     """The line, from 1, at which a field of a YAML text begins, or the nearest thing around it."""
     node, line = yaml.compose(text, yaml.SafeLoader), 1
     for step in where:
+        if isinstance(step, int) and isinstance(node, yaml.MappingNode):  # one entry, of which the model makes a list
+            continue
         if isinstance(node, yaml.MappingNode):
             pair = next(((k, v) for k, v in node.value if k.value == step), None)
             if pair is None:

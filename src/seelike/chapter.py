@@ -2,12 +2,13 @@
 
 `book = Chapter("03", tier)` opens it. A cell whose first line is `# needs: vit_gap, truth` runs only where the tier has all of that;
 elsewhere one sentence (and where a figure stood, a small figure with it, so that numbers and references stay) takes its place.
+`any` before a name asks that a variable of the chapter is not empty: `# needs: vit_cls, any ratios`, where `ratios` was `measured`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import matplotlib.pyplot as plt
@@ -23,8 +24,10 @@ from seelike.images import Images, ImageStream
 from seelike.intervals import Estimate, Resampled
 from seelike.tiers import Tier
 
+S = TypeVar("S")
 T = TypeVar("T")
 BATCHES = 8  # at least, for an interval over images
+ASKED = 6  # batches, at least, of the images that a probe is asked about
 NEEDS = re.compile(r"\s*#\s*needs:\s*(.+?)\s*$")
 MEANING = {
     "truth": "images in which shape, texture and mask of the object are known",
@@ -34,7 +37,9 @@ MEANING = {
     "vit_gap": "a ViT with average pooling (role vit_gap)",
     "resnet": "a convolutional network (role resnet)",
     "mixer": "an MLP-Mixer (role mixer)",
+    "any recorded": "numbers that were recorded at other tiers",
 }
+MEASURED = "a network on which it can be measured"
 
 
 class Recorded(NamedTuple):
@@ -61,12 +66,16 @@ class Chapter:
             shell.input_transformers_cleanup[:] = [*own, self._guard]
 
     def has(self, *what: str) -> bool:
-        """Whether the tier has all of some roles, `truth` (shape, texture and mask known), `labels`, or the `zoo`'s cards."""
+        """Whether the tier has all of some roles, `truth` (shape, texture and mask known), `labels`, or the `zoo`'s cards.
+
+        `any <name>`: whether the chapter's variable of this name is there and not empty.
+        """
         return not self.missing(what)
 
     def missing(self, what: Sequence[str]) -> list[str]:
         """Those of some needs that the tier lacks."""
         held = {"truth": self.tier.truth, "zoo": self.tier.trained_here, "labels": self.tier.classes > 0}
+        held |= {need: bool(_variables().get(need.removeprefix("any "))) for need in what if need.startswith("any ")}
         return [need for need in what if not (held[need] if need in held else models.roles(self.tier).get(need))]
 
     def _guard(self, lines: list[str]) -> list[str]:
@@ -86,13 +95,21 @@ class Chapter:
     def lacks(self, what: Sequence[str]) -> str:
         """The sentence that stands where something was left out."""
         have = ", ".join(models.roles(self.tier)) or "no networks"
-        return f"Not shown: this part needs {' and '.join(MEANING.get(w, f'the network {w}') for w in what)}; {self.tier.title} has {have}."
+        named = [w for w in what if not w.startswith("any ")] or [*what]  # without a network there is nothing to measure either
+        meant = dict.fromkeys(MEANING.get(w, MEASURED if w.startswith("any ") else f"the network {w}") for w in named)
+        return f"Not shown: this part needs {' and '.join(meant)}; {self.tier.title} has {have}."
 
     def images(self, n: int, seed: int, *, split: str = "test", batch_size: int = data.BATCH) -> Images | ImageStream:
         """Images of the tier in batches of one size, at least eight of them; all that there are where they are fewer than n."""
         chosen = self._at_most(n, seed, split)
         size = max(min(batch_size, len(chosen) // BATCHES), 4)
         return chosen.with_batches(size, drop_last=len(chosen) % size > 0)
+
+    def probe(self, shown: int, asked: int, seeds: tuple[int, int]) -> tuple[Images | ImageStream, Images | ImageStream]:
+        """Images that probes are fitted to, and others that they are asked about, in batches of one size (`data.probe`)."""
+        shots, test = data.probe(self.tier, shown, asked, seeds)
+        size = max(min(data.BATCH, len(test) // ASKED), 1)
+        return shots, test.with_batches(size, drop_last=len(test) % size > 0)
 
     def _at_most(self, n: int, seed: int, split: str) -> Images | ImageStream:
         if not self.tier.trained_here and not self.tier.truth:
@@ -113,13 +130,13 @@ class Chapter:
         return chosen | {f"untrained {role}": models.untrained(role, self.tier) for role in untrained if self.has(role)}
 
     def shown(self, cast: Mapping[str, nn.Module], *roles: str) -> list[str]:
-        """Names of networks for a figure with little room: one of each of some roles (all roles of somebody's own cast), and the controls."""
+        """Names of networks for a figure with little room: one of each of some roles (of somebody's own cast, of all), and the controls."""
         wanted = roles if self.tier.trained_here else [name.rpartition("-")[0] for name in cast]
-        first = {name.rpartition("-")[0]: name for name in reversed(cast) if not name.startswith("untrained")}
+        first = {name.rpartition("-")[0]: name for name in reversed(list(cast)) if not name.startswith("untrained")}
         return [first[role] for role in dict.fromkeys(wanted) if role in first] + [name for name in cast if name.startswith("untrained")]
 
-    def measured(self, f: Callable[[nn.Module], T], cast: Mapping[str, nn.Module]) -> dict[str, T]:
-        """A measure of every network that it takes; of the others it says in a sentence why not (the measure's ValueError)."""
+    def measured(self, f: Callable[[S], T], cast: Mapping[str, S]) -> dict[str, T]:
+        """A measure of every network (or of what was found in it) that it takes; of the others it says why not (its ValueError)."""
         taken: dict[str, T] = {}
         for name, model in cast.items():
             try:
@@ -128,14 +145,19 @@ class Chapter:
                 display(Markdown(f"*{plots.label(name)} is left out: {error}*"))
         return taken
 
-    def pairs(self, *roles: str) -> list[tuple[str, ...]]:
-        """Names of one network of each role, for every seed that all of them have: (`vit_cls-0`, `resnet-0`), ..."""
-        self.seeds = models.shared_seeds(roles, self.tier)
-        return [tuple(f"{role}-{seed}" for role in roles) for seed in self.seeds]
+    def pairs(self, *roles: str, among: Container[str] | None = None) -> list[tuple[str, ...]]:
+        """Names of one network of each role, for every seed that all of them have: (`vit_cls-0`, `resnet-0`), ...
+
+        among: names of the networks that could be measured; seeds of others are left out.
+        """
+        named = {seed: tuple(f"{role}-{seed}" for role in roles) for seed in models.shared_seeds(roles, self.tier)}
+        named = {seed: names for seed, names in named.items() if among is None or all(name in among for name in names)}
+        self.seeds = list(named)
+        return list(named.values())
 
     def decide(self, claim: str, seeds: Sequence[Resampled], *, images: int) -> Verdict:
-        """Enter a claim's statistic, from each seed on the same batches of images."""
-        return claims.decide(claim, self.tier, seeds, images=images)
+        """Enter a claim's statistic, from each seed on the same batches of images; without a seed the claim is not run."""
+        return claims.decide(claim, self.tier, seeds, images=images) if seeds else "not run"
 
     def record(self, claim: str, value: Estimate, *, seeds: int, images: int) -> Verdict:
         """Enter a claim's estimate."""
@@ -167,6 +189,12 @@ class Chapter:
 
 
 ROLES = {"vit_cls", "vit_gap", "resnet", "mixer", "cmt", "mvit"}  # that chapters ask for by name
+
+
+def _variables() -> dict[str, Any]:
+    """The chapter's variables, as far as its cells have run."""
+    shell = get_ipython()
+    return shell.user_ns if shell else {}
 
 
 def absent(sentence: str, *, figure: bool, quiet: bool) -> None:

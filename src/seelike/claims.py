@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -93,9 +94,13 @@ def record(claim: str, tier: str | tiers.Tier, value: Estimate, *, seeds: int, i
 
 
 def keep(chapter: str, tier: str | tiers.Tier, numbers: Mapping[str, Mapping[str, Any]]) -> None:
-    """Merge sections of numbers (JSON-like) into a chapter's results of a tier, all or nothing."""
+    """Merge sections of numbers (JSON-like) into a chapter's results of a tier, all or nothing.
+
+    On published data, which a run may have at hand only in part, what was recorded before stays until it is computed anew.
+    """
     path = _live() / key(tier) / f"{chapter}.json"
-    held = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    before = {} if path.exists() or key(tier) != DATA else results(tier, chapter)
+    held = json.loads(path.read_text(encoding="utf-8")) if path.exists() else deepcopy(before)
     for section, entries in numbers.items():
         held.setdefault(section, {}).update(entries)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,13 +8,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from scipy.spatial.distance import jensenshannon
+
+from seelike.intervals import NORMAL, Estimate, Resampled, around, normal, over_left_out
 
 CUES = r"([a-z]+)\d*-([a-z]+)\d*\."
 COLUMNS = {"subj": "observer", "imagename": "image", "category": "truth", "object_response": "response"}
@@ -68,6 +70,37 @@ def error_consistency(correct_a: Bool[np.ndarray, " a"], correct_b: Bool[np.ndar
     observed = float((a == b).mean())
     expected = expected_agreement(float(a.mean()), float(b.mean()))
     return 1.0 if observed == 1 else (observed - expected) / (1 - expected)
+
+
+def kappas(right: Bool[np.ndarray, "observers trials"]) -> Float[np.ndarray, "observers observers"]:
+    """Error consistency of every two observers, from their right and wrong answers to the same trials; 1 where they always agree."""
+    r = right.astype(float)
+    accuracy = r.mean(1)
+    observed = (r @ r.T + (1 - r) @ (1 - r).T) / r.shape[1]
+    expected = np.outer(accuracy, accuracy) + np.outer(1 - accuracy, 1 - accuracy)
+    return np.divide(observed - expected, 1 - expected, out=np.ones_like(observed), where=observed < 1)
+
+
+def family_margin(right: Bool[np.ndarray, "families seeds trials"]) -> float:
+    """Mean kappa of two networks of one family minus that of two networks of different families, from right and wrong answers."""
+    families, seeds, trials = right.shape
+    if families < 2 or seeds < 2:
+        raise ValueError(f"A margin between families needs 2 families of 2 networks at least, got {families} of {seeds}.")
+    k = kappas(right.reshape(-1, trials))
+    same = np.kron(np.eye(families), np.ones((seeds, seeds))).astype(bool)
+    return float(k[same & ~np.eye(len(k), dtype=bool)].mean() - k[~same].mean())
+
+
+def family_estimate(right: Bool[np.ndarray, "families seeds trials"], rng: np.random.Generator, draws: int = 200) -> Estimate:
+    """`family_margin` with an interval over trials (resampled by `rng`) and seeds (a jackknife), added in quadrature.
+
+    ValueError for fewer than 3 seeds, for without one of them each family needs two.
+    """
+    trials, seeds = right.shape[2], right.shape[1]
+    resampled = [family_margin(right[:, :, rng.integers(0, trials, trials)]) for _ in range(draws)]
+    leave = [family_margin(np.delete(right, i, axis=1)) for i in range(seeds)]
+    half = np.hypot(NORMAL * np.std(resampled, ddof=1), over_left_out(leave))
+    return around(family_margin(right), float(half))
 
 
 def expected_agreement(accuracy_a: float, accuracy_b: float) -> float:
@@ -151,7 +184,37 @@ def shape_bias(response: pd.Series | np.ndarray, shape: pd.Series | np.ndarray, 
         )
     conflict = shape != texture
     by_shape, by_texture = (((response == cue) & conflict).sum() for cue in (shape, texture))
+    return bias(by_shape, by_texture)
+
+
+def bias(by_shape: float, by_texture: float) -> float:
+    """Shape bias from how many answers, or which share of them, name the shape and the texture; NaN where none does."""
     return float(by_shape / (by_shape + by_texture)) if by_shape + by_texture else float("nan")
+
+
+def bias_change(end: Mapping[str, float], start: Mapping[str, float], images: int, luck: Float[np.ndarray, " draws"]) -> Resampled:
+    """Shape bias at one point of a learning curve minus that at another, and what as many other images might have given.
+
+    end, start: shares of answers that name the `shape` and the `texture`, of as many images with cue conflict. luck: standard normal,
+    the same draws for all networks that answer the same images.
+    """
+    values, variances = [], []
+    for point in (end, start):
+        value, named = bias(point["shape"], point["texture"]), round(images * (point["shape"] + point["texture"]))
+        values.append(value)
+        variances.append(value * (1 - value) / named if named else float("nan"))
+    change = values[0] - values[1]
+    return Resampled(change, change + luck * sum(variances) ** 0.5, images)
+
+
+def humans(decisions: pd.DataFrame) -> list[str]:
+    """The observers that are people, whom Geirhos et al. 2019 call `subject-01` and so on."""
+    return sorted(o for o in decisions["observer"].unique() if o.startswith("subject"))
+
+
+def interval(resampled: pd.Series) -> Estimate:
+    """An estimate from a row of `against_humans`, or a difference of two: `all`, and the standard error of the draws."""
+    return normal(float(resampled["all"]), float(resampled.drop("all").std()))
 
 
 def against_humans(decisions: pd.DataFrame, humans: Sequence[str], draws: int = 200, seed: int = 0) -> dict[str, pd.DataFrame]:
@@ -159,7 +222,8 @@ def against_humans(decisions: pd.DataFrame, humans: Sequence[str], draws: int = 
 
     Returns measure -> table of observers (rows) by `all` and the draws (columns). Measures: accuracy; kappa; class and
     interclass, the mean divergence from single humans (never from oneself); class_average and interclass_average, the
-    divergence from the average human's distribution; shape_bias (NaN where images name no cues).
+    divergence from the average human's distribution; shape_bias (NaN where images name no cues). Observers without errors have no
+    distribution of errors: their divergences are NaN, and means are over the other humans.
     """
     classes = sorted(decisions["truth"].unique())
     answers = decisions.pivot(index="image", columns="observer", values="response")
@@ -185,16 +249,14 @@ def against_humans(decisions: pd.DataFrame, humans: Sequence[str], draws: int = 
 
 
 def _measures(t: np.ndarray, a: np.ndarray, humans: np.ndarray, classes: int, texture: np.ndarray | None) -> dict[str, np.ndarray]:
-    right = (a == t[:, None]).astype(float)
-    accuracy, observers = right.mean(0), a.shape[1]
-    observed = (right.T @ right + (1 - right).T @ (1 - right))[:, humans] / len(t)
-    expected = np.outer(accuracy, accuracy[humans]) + np.outer(1 - accuracy, 1 - accuracy[humans])
+    right, observers = a == t[:, None], a.shape[1]
     other = np.arange(observers)[:, None] != humans
     counts = np.zeros((observers, classes, classes))
     image, observer = np.nonzero(a >= 0)
     np.add.at(counts, (observer, t[image], a[image, observer]), 1)
     counts[:, np.arange(classes), np.arange(classes)] = 0
-    pairs = counts.reshape(observers, -1) / counts.sum((1, 2))[:, None]
+    errors = counts.sum((1, 2))[:, None]
+    pairs = counts.reshape(observers, -1) / np.where(errors > 0, errors, np.nan)
     rows = pairs.reshape(observers, classes, classes).sum(2)
 
     def over_humans(values: np.ndarray) -> np.ndarray:
@@ -202,10 +264,12 @@ def _measures(t: np.ndarray, a: np.ndarray, humans: np.ndarray, classes: int, te
         total, count = np.where(known, values, 0).sum(1), known.sum(1)
         return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
-    result = {"accuracy": accuracy, "kappa": over_humans((observed - expected) / (1 - expected))}
+    result = {"accuracy": right.mean(0), "kappa": over_humans(kappas(right.T)[:, humans])}
     for name, p in (("class", rows), ("interclass", pairs)):
         result[name] = over_humans(jensenshannon(p[:, None], p[None, humans], axis=2))
-        result[f"{name}_average"] = jensenshannon(p, p[humans].mean(0)[None], axis=1)
+        erring = p[humans][errors[humans, 0] > 0]
+        average = erring.mean(0) if len(erring) else np.full(p.shape[1], np.nan)
+        result[f"{name}_average"] = jensenshannon(p, average[None], axis=1)
     if texture is not None:
         conflict = (t != texture)[:, None]
         by_shape, by_texture = ((a == cue[:, None]) & conflict for cue in (t, texture))

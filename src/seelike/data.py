@@ -17,6 +17,7 @@ from typing import Any
 import datasets
 import numpy as np
 import torch
+from torch.utils.data import Subset
 
 from seelike import scenes, tiers
 from seelike.folder import list_folder
@@ -60,23 +61,26 @@ def load(
         return Images(pixels, whole.labels[rows], whole.classes, skipped=whole.skipped, batch_size=batch_size, drop_last=drop_last)
     items, labels, classes = _items(images, split)
     rows = _draw(len(items), n, seed)
-    return ImageStream([items[i] for i in rows], labels[rows], classes, chosen.side, batch_size=batch_size, drop_last=drop_last)
+    return ImageStream(Subset(items, rows), labels[rows], classes, chosen.side, batch_size=batch_size, drop_last=drop_last)
 
 
 def probe(tier: str | Tier, shown: int, asked: int, seeds: tuple[int, int]) -> tuple[Images | ImageStream, Images | ImageStream]:
     """Images that a probe is fitted to, of the training split, and others that it is asked about; of one set where there are no splits.
 
-    shown, asked: how many; of a folder at most half of its images are asked, and the rest shown.
+    shown, asked: how many, at most; of a folder or of one split at most half of the images are asked, and the rest shown.
     """
     chosen = tiers.get(tier)
-    if not isinstance(chosen.images, Folder):
+    if isinstance(chosen.images, Drawn):
+        return load(chosen, "train", shown, seeds[0]), load(chosen, "test", asked, seeds[1])
+    if isinstance(chosen.images, Hub) and chosen.images.train != chosen.images.test:
+        shown, asked = (min(n, len(load(chosen, split))) for split, n in (("train", shown), ("test", asked)))
         return load(chosen, "train", shown, seeds[0]), load(chosen, "test", asked, seeds[1])
     whole = load(chosen)
-    assert isinstance(whole, ImageStream)  # folders are
+    assert isinstance(whole, ImageStream)  # all but what the book holds in memory, in which splits have names of their own
     order = torch.randperm(len(whole), generator=torch.Generator().manual_seed(seeds[0])).tolist()
     second = min(asked, len(order) // 2)
     parts = (order[second : second + shown], order[:second])
-    return tuple(replace(whole, items=[whole.items[i] for i in rows], labels=whole.labels[rows]) for rows in parts)  # type: ignore[return-value]
+    return tuple(replace(whole, items=Subset(whole.items, rows), labels=whole.labels[rows]) for rows in parts)  # type: ignore[return-value]
 
 
 def target(name: str, tier: str | Tier, split: str, n: int, seed: int = 0) -> Images:
@@ -104,8 +108,8 @@ def target(name: str, tier: str | Tier, split: str, n: int, seed: int = 0) -> Im
 def _check(split: str, n: int | None) -> None:
     if split not in SPLITS:
         raise ValueError(f"There is no split {split!r}: expected 'train' or 'test'.")
-    if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
-        raise ValueError(f"n is a number of images, a whole number of at least 1, got {n!r}.")
+    if n is not None and n < 1:
+        raise ValueError(f"n is a number of images and at least 1, got {n}.")
 
 
 def _draw(total: int, n: int | None, seed: int) -> list[int]:
@@ -141,7 +145,7 @@ def _labels(rows: datasets.Dataset, hub: Hub) -> tuple[torch.Tensor, tuple[str, 
 
 def _rows(hub: Hub, split: str, mirror: str | None) -> datasets.Dataset:
     """The rows of a data set, images not decoded; what it should have is checked."""
-    name = hub.splits[split]
+    name = getattr(hub, split)
     if mirror:
         folder = Path(mirror) / "datasets" / hub.name / hub.folder
         rows = _parquet(sorted(folder.glob(f"{name}-*.parquet")), folder, name)

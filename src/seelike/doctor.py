@@ -50,9 +50,8 @@ def examine(tier: Tier) -> list[str]:
             out = model(x.to(models.place()))
             seconds += (time.perf_counter() - started) / len(x) * PASSES
             parameters = sum(p.numel() for p in model.parameters()) / 1e6
-            lines.append(
-                f"{role} (seed {seed}): {type(model).__name__}, {parameters:.1f} M parameters, gives {tuple(out.shape[1:])}; {_layers(model)}"
-            )
+            size = f"{parameters:.1f} M parameters, gives {tuple(out.shape[1:])}"
+            lines.append(f"{role} (seed {seed}): {type(model).__name__}, {size}; {_layers(model)}")
     return [*lines, f"chapters {CHAPTERS[0]} to {CHAPTERS[-1]}: about {max(seconds / 60, 1):.0f} minutes on this machine"]
 
 

@@ -27,7 +27,7 @@ def training_batches(tier: str | Tier, recipe: Recipe, seed: int) -> Draw:
     if isinstance(chosen.images, Drawn) and recipe.target is None and recipe.distinct is None:
 
         def base(step: int) -> tuple[Tensor, Tensor]:
-            batch = scenes.sample(recipe.batch, 1000 + seed, split="train", start=step * recipe.batch)
+            batch = scenes.sample(recipe.batch, 1000 + seed, recipe.correlation, split="train", start=step * recipe.batch)
             return batch.images, batch.shape
 
     else:
@@ -68,7 +68,7 @@ def training_set(tier: str | Tier, recipe: Recipe, seed: int) -> data.Images:
     if recipe.target is not None:
         return data.target(recipe.target, tier, "train", recipe.images, 1000 + seed)
     if isinstance(tiers.get(tier).images, Drawn):
-        drawn = scenes.sample(recipe.distinct or recipe.images, 1000 + seed, split="train")
+        drawn = scenes.sample(recipe.distinct or recipe.images, 1000 + seed, recipe.correlation, split="train")
         return data.Images(drawn.images, drawn.shape, scenes.SHAPES)
     images = data.load(tier, "train", recipe.distinct, seed)
     if not isinstance(images, data.Images):

@@ -60,6 +60,33 @@ def bootstrap(f: Callable[..., Any], *batches: np.ndarray, draws: int = 200, see
     return Resampled(f(*(b.mean(0) for b in batches)), np.asarray([f(*means) for means in zip(*resampled, strict=True)]), n)
 
 
+def mean(statistics: Sequence[Resampled]) -> Resampled:
+    """The mean of statistics on the same resamples; ValueError where their batches differ, or without any."""
+    if len({(s.batches, len(s.draws)) for s in statistics}) != 1:
+        raise ValueError(f"A mean needs the same batches and draws, got {[s.batches for s in statistics]} batches.")
+    return Resampled(np.mean([s.value for s in statistics], 0), np.mean([s.draws for s in statistics], 0), statistics[0].batches)
+
+
+def combine(f: Callable[..., Any], *statistics: Resampled) -> Resampled:
+    """A function of statistics on the same resamples; ValueError where their batches differ, or without any."""
+    if len({(s.batches, len(s.draws)) for s in statistics}) != 1:
+        raise ValueError(f"A combination needs the same batches and draws, got {[s.batches for s in statistics]} batches.")
+    draws = [f(*each) for each in zip(*(s.draws for s in statistics), strict=True)]
+    return Resampled(f(*(s.value for s in statistics)), np.asarray(draws), statistics[0].batches)
+
+
+def batched(values: np.ndarray, batches: int) -> np.ndarray:
+    """Means (batches, ...) of values (images, ...) over batches of one size, for `bootstrap`."""
+    if batches < 1 or len(values) % batches:
+        raise ValueError(f"Batches of one size need a number of batches that divides {len(values)} images, got {batches}.")
+    return np.asarray(values.reshape(batches, -1, *values.shape[1:]).mean(1))
+
+
+def ratio(a: np.ndarray, b: np.ndarray) -> float:
+    """The mean of one quantity over the mean of another."""
+    return float(a.mean() / b.mean())
+
+
 def bootstrap_error(draws: np.ndarray, batches: int) -> np.ndarray:
     """Standard error from bootstrap draws along the first axis, corrected for the small number of batches."""
     return np.asarray(np.std(draws, axis=0, ddof=1) * np.sqrt(batches / (batches - 1)))
@@ -89,6 +116,13 @@ def over_seeds(values: Sequence[float]) -> float:
     return 0.0 if len(values) < 2 else float(student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5)
 
 
+def over_left_out(values: Sequence[float]) -> float:
+    """The same of a statistic that only all seeds together give, from its values with each seed left out (`jackknife_error`)."""
+    if len(values) < 2:
+        raise ValueError(f"An interval over seeds needs values with each of at least 2 seeds left out, got {len(values)}.")
+    return float(student.ppf(0.975, len(values) - 1) * jackknife_error(np.asarray(values)))
+
+
 def around(value: float, half: float) -> Estimate:
     """An estimate from its half-width."""
     return Estimate(value, value - half, value + half)
@@ -97,6 +131,17 @@ def around(value: float, half: float) -> Estimate:
 def normal(value: float, error: float) -> Estimate:
     """An estimate from its standard error."""
     return around(value, NORMAL * error)
+
+
+def bounded(e: Estimate, low: float = 0.0, high: float = 1.0) -> Estimate:
+    """An estimate whose interval ends where its quantity, by default a share, must."""
+    return Estimate(e.estimate, max(e.low, low), min(e.high, high))
+
+
+def size(e: Estimate) -> Estimate:
+    """The absolute value of an estimate; its interval reaches down to 0 where the ends of the other differ in sign."""
+    near, far = sorted((abs(e.low), abs(e.high)))
+    return Estimate(abs(e.estimate), 0.0 if e.low < 0 < e.high else near, far)
 
 
 def share(right: Bool[Tensor, " n"]) -> Estimate:

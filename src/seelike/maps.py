@@ -41,6 +41,22 @@ def contrast(m: Square, stage: Int[np.ndarray, " l"]) -> float:
     return float(m[same & ~np.eye(len(m), dtype=bool)].mean() - m[~same].mean())
 
 
+def split(m: Square, at: int) -> float:
+    """Contrast across a boundary: mean CKA of layers on the same side of it minus that of layers on different sides.
+
+    at: the first layer behind the boundary.
+    """
+    return contrast(m, (np.arange(len(m)) >= at).astype(int))
+
+
+def entrance(taps: Sequence[str], block: str) -> int:
+    """Index of the first tap inside a block; ValueError where none is."""
+    inside = [i for i, tap in enumerate(taps) if f"{tap.partition(':')[0]}.".startswith(f"{block}.")]
+    if not inside:
+        raise ValueError(f"None of the {len(taps)} taps lies in {block}: expected the name of a block that was listened to.")
+    return inside[0]
+
+
 def autocorrelation(m: Square, lag: int) -> float:
     """Autocorrelation of the map's rows along depth, pooled; diagonal bridged and each row's linear trend removed."""
     rows, depth = m.copy(), np.arange(len(m), dtype=float)
@@ -80,3 +96,28 @@ def same_depth(c: Cross) -> float:
     """Mean similarity of layers at the same relative depth, one of the columns' network for each row."""
     rows = np.arange(len(c))
     return float(c[rows, np.round(rows * (c.shape[1] - 1) / (len(c) - 1)).astype(int)].mean())
+
+
+def low_and_high(alike: Float[np.ndarray, " l"]) -> Float[np.ndarray, " 2"]:
+    """Means over the lowest and over the highest third of layers, of one number a layer."""
+    third = max(len(alike) // 3, 1)
+    return np.array([alike[:third].mean(), alike[-third:].mean()])
+
+
+def needs_more(main: Float[np.ndarray, " 2"], small: Float[np.ndarray, " 2"]) -> float:
+    """Smallest margin of three: low layers are alike, more so than high ones, and by more in the main network than in a smaller one.
+
+    main, small: similarity to networks trained on all data, of the lowest and the highest third of layers (`low_and_high`). Margins are
+    those over 0.9, over 0.1 and over 0 (Raghu et al. 2021, Fig. 12).
+    """
+    (low, high), gap = main, small[0] - small[1]
+    return float(min(low - 0.9, low - high - 0.1, low - high - gap))
+
+
+def preserved(alike: Float[np.ndarray, " l"]) -> float:
+    """Smaller margin of two: the first four blocks stay as they were (over 0.95), and more so than the last three.
+
+    alike: similarity of every block to itself before fine-tuning (Raghu et al. 2021, Fig. G.1).
+    """
+    early = alike[:4].mean()
+    return float(min(early - 0.95, early - alike[-3:].mean()))

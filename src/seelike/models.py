@@ -26,8 +26,8 @@ from seelike.images import MEAN, STD
 from seelike.tiers import Network, Tier
 
 __all__ = [
-    "Card", "cards", "cast", "cost", "create", "fingerprint", "half", "load", "load_weights", "place", "roles", "shared_seeds", "transplant",
-    "untrained",
+    "Card", "cards", "cast", "cost", "create", "fingerprint", "half", "load", "load_weights", "place", "roles", "shared_seeds",
+    "transplant", "untrained",
 ]  # fmt: skip
 
 CONTROL = 100  # seed of the untrained controls: no trained network started from it
@@ -45,8 +45,6 @@ def create(name: str, tier: str | Tier = project.DEFAULT, *, seed: int | None = 
         raise ValueError(f"Weights are read from .safetensors files only, got {options['checkpoint_path']}.")
     if "pretrained_cfg_overlay" in options:
         raise ValueError("pretrained_cfg_overlay may name files of any kind: give checkpoint_path=<file>.safetensors instead.")
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
-        raise ValueError(f"A seed is a whole number, got {seed!r}.")
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(seed)
@@ -133,7 +131,7 @@ def load(name: str, tier: str | Tier = project.DEFAULT, seed: int = 0) -> nn.Mod
         have = ", ".join(f"{n.role} (seed {n.seed})" for n in chosen.networks or ())
         raise ValueError(f"{chosen.name} has no network in the role {name!r} with seed {seed}: it has {have}.")
     if not (member.pretrained or member.weights or member.code):
-        return untrained(name, chosen, CONTROL + seed)
+        return untrained(name, chosen, seed)
     if member.code:
         model = _call(member, seed)
     elif member.pretrained:

@@ -268,7 +268,7 @@ def main() -> int:
             print(f"seelike.pretrained: {error}", file=sys.stderr)
             failed = True
         except OSError as error:
-            print(f"seelike.pretrained: {target} cannot be written ({error.strerror}): name another folder.", file=sys.stderr)
+            print(f"seelike.pretrained: {target} cannot be written ({error.strerror or error}): name another folder.", file=sys.stderr)
             failed = True
     return 2 if failed else 0
 

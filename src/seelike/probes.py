@@ -112,6 +112,11 @@ def shots(y: Int[Tensor, " n"], per_class: int, classes: int, seed: int = 0) -> 
     return torch.cat(rows)
 
 
+def affordable(y: Int[Tensor, " n"], classes: int, most: int = 10) -> int:
+    """Shots a class that a set can give: as many as its rarest class has, between 1 and `most`; `shots` refuses a class that has none."""
+    return max(min(int(y.bincount(minlength=classes).min()), most), 1)
+
+
 @torch.no_grad()
 def features(
     model: nn.Module, layers: Sequence[str], loader: Iterable[Any], view: View = gap
@@ -145,8 +150,10 @@ def few_shot(
     """Test accuracy of ridge probes at every layer, one value per batch of `test`, averaged over draws of the shots.
 
     train: images to draw shots from. view: (b, c), or (b, positions, c) for one probe per position. Features of `test` are
-    classified batch by batch and not kept.
+    classified batch by batch and not kept. ValueError where a class has too few images.
     """
+    if (told := getattr(train, "labels", None)) is not None:
+        shots(told, per_class, classes)  # too few are known before the features of thousands of images fill the memory
     held, labels = features(model, layers, train, view)
     probes = {}
     for draw in range(draws):

@@ -8,14 +8,15 @@ the squared gradient summed over channels, whatever follows.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seelike.capture import capture, each_batch, grid, listening, resolve, tokens
+from seelike.capture import capture, device_of, each_batch, grid, listening, resolve, sums, tokens
+from seelike.capture import layers as layers_of
 
 
 def centre(x: Float[Tensor, "b ..."]) -> Float[Tensor, "b c"]:
@@ -100,3 +101,54 @@ def centre_share(field: Float[np.ndarray, "*batch h w"], grid: int) -> Float[np.
     patch = field.shape[-1] // grid
     own = slice(grid // 2 * patch, (grid // 2 + 1) * patch)
     return np.asarray(field[..., own, own].sum((-2, -1)) / field.sum((-2, -1)))
+
+
+def largest_step(curve: Float[np.ndarray, " blocks"]) -> tuple[float, float]:
+    """Depth (0 to 1) of the largest step of a curve over blocks, and that step's share of the total rise.
+
+    NaN for fewer than two blocks; the share is NaN, too, for a curve that ends where it starts.
+    """
+    steps = np.diff(curve)
+    if not len(steps):
+        return float("nan"), float("nan")
+    rise = float(curve[-1] - curve[0])
+    return float((steps.argmax() + 0.5) / len(steps)), float(steps.max()) / rise if rise else float("nan")
+
+
+def midway(vit: Float[np.ndarray, " blocks"], resnet: Float[np.ndarray, " units"]) -> float:
+    """Margin by which a ViT's radius grows in one step midway, unlike a ResNet's (Raghu et al. 2021, Fig. 6): above 0, it does.
+
+    The smaller of 0.2 - |depth of the ViT's largest step - 0.5| and its share of the rise minus that of the ResNet's largest step.
+    """
+    depth, share = largest_step(vit)
+    return float(np.min([0.2 - abs(depth - 0.5), share - largest_step(resnet)[1]]))
+
+
+class Sublayers(NamedTuple):
+    """Taps of a transformer, one a block: attention before its residual sum, the stream after it, and the MLP before its own sum."""
+
+    attention: list[str]
+    stream: list[str]
+    mlp: list[str]
+
+
+def sublayers(model: nn.Module) -> Sublayers:
+    """Where a transformer's residual sums can be heard; ValueError for a network whose blocks are not attention and then an MLP."""
+    pairs = sums(model)
+    second = [skip for skip, _ in pairs[1::2]]
+    if len(pairs) != 2 * len(layers_of(model)) or not all(skip.endswith("norm2:in") for skip in second):
+        raise ValueError(f"The blocks of {type(model).__name__} are not attention and then an MLP, each added to the stream behind a norm.")
+    return Sublayers([branch for _, branch in pairs[::2]], second, [branch for _, branch in pairs[1::2]])
+
+
+@torch.no_grad()
+def positions(model: nn.Module, tap: str, x: Float[Tensor, "b 3 h w"]) -> int:
+    """Side of the square grid of positions that a layer has for these images; ValueError where there is none."""
+    with listening(model), capture(model, [tap], reduce=tokens) as found:
+        model(x.to(device_of(model)))
+    return grid(found[tap].shape[1])[0]
+
+
+def hidden(before: Float[np.ndarray, "sublayers h w"], after: Float[np.ndarray, "sublayers h w"], grid: int) -> float:
+    """Share of the own patch (`centre_share`) after residual sums minus that before them, mean over sublayers: what the skip adds."""
+    return float(centre_share(after, grid).mean() - centre_share(before, grid).mean())

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from seelike import augment, triggers
+from seelike.tiers import TIERS
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Recipe:
     warmup: share of the run over which the rate rises.
     until: stop at this validation accuracy.
     distinct: train on this many different images, again and again, instead of on all that there are.
+    correlation: of shape and texture in fresh scenes (`scenes.sample`).
     target: what to answer (`data.TARGETS`); None is the tier's own classes.
     start: go on from the weights of this network of the same tier and seed, with a new head, or with its own (keep_head).
     bf16: multiply in bfloat16, which pays for convolutions on many CPUs.
@@ -40,6 +42,7 @@ class Recipe:
     warmup: float = 0.05
     until: float | None = None
     distinct: int | None = None
+    correlation: float = 1.0
     target: str | None = None
     start: str | None = None
     keep_head: bool = False
@@ -54,15 +57,16 @@ class Recipe:
     study: str = field(default="", compare=False)
     factors: Mapping[str, Any] = field(default_factory=dict, compare=False)
     expect: float | None = field(default=None, compare=False)
-    minutes: float | None = field(default=None, compare=False)
+    minutes: int | None = field(default=None, compare=False)
     why: str = field(default="", compare=False)
     seeds: tuple[int, ...] = field(default=(0,), compare=False)
     step: bool = field(default=False, compare=False)
 
     def training(self) -> dict[str, Any]:
-        """All that a run depends on, as JSON knows it: what checkpoints and cards hold, and what makes two recipes the same."""
-        own = {f.name for f in fields(self) if f.compare}
-        return {key: _plain(value) for key, value in asdict(self).items() if key in own}
+        """All that a run depends on and that is not as usual, as JSON knows it: what checkpoints and cards hold."""
+        usual = Recipe(self.architecture, self.images)
+        own = {f.name for f in fields(self) if f.compare and getattr(self, f.name) != getattr(usual, f.name)}
+        return {key: _plain(value) for key, value in asdict(self).items() if key in own | {"architecture", "images"}}
 
     @property
     def steps(self) -> int:
@@ -113,6 +117,22 @@ def _fine_tuned(images: int, **targets: int) -> dict[str, Recipe]:
             "vit_cls", images, {"num_classes": classes}, target=target, study="fine-tuning", factors={"target": target}, **rates
         )
         for target, classes in targets.items()
+    }
+
+
+def _skipless(architecture: str, twin: str, **blocks: int) -> dict[str, Recipe]:
+    """The run of a twin again, without the skip connections of one block; the middle one is what claims are decided on."""
+    return {
+        name: Recipe(
+            architecture,
+            SHORT,
+            {"without_skips": [block]},
+            distinct=10 * BASE,
+            study="skips",
+            factors={"block": block, "twin": twin},
+            seeds=STARTS if name == "vit_middle_skipless" else (0,),
+        )
+        for name, block in blocks.items()
     }
 
 
@@ -228,15 +248,31 @@ RECIPES: dict[str, dict[str, Recipe]] = {
             why="the ViT stopped at the accuracy of the ResNet of seed 0; that of seed 1 is the one that was stopped so",
         ),
         "vit_cls_adamw": Recipe("vit_cls", 64_000, muon=0.0, expect=0.83, minutes=8),
+        "vit_adamw": Recipe(
+            "vit_cls",
+            288_000,
+            muon=0.0,
+            seeds=STARTS,
+            minutes=40,
+            why="the optimiser of the papers, for long enough to be as accurate as vit_cls",
+        ),
+        "vit_uncorrelated": Recipe(
+            "vit_cls",
+            192_000,
+            correlation=0.1,
+            seeds=STARTS,
+            minutes=21,
+            why="texture says nothing about the class, so that no family can go by it",
+        ),
+        "resnet_uncorrelated": Recipe("resnet", 192_000, correlation=0.1, seeds=STARTS, minutes=11, why="the partner of vit_uncorrelated"),
+        "vit_heads": Recipe(
+            "vit_cls", 192_000, {"heads": 6}, minutes=21, why="enough heads for subsets of them (Raghu et al. 2021, Fig. 5)"
+        ),
         **_data_sizes("vit_data", {}),
         **_data_sizes("vit_small_data", SMALL),
-        "vit_early_skipless": Recipe("vit_cls", SHORT, {"without_skips": [1]}, distinct=10 * BASE, study="skips", factors={"block": 1}),
-        "vit_middle_skipless": Recipe(
-            "vit_cls", SHORT, {"without_skips": [4]}, distinct=10 * BASE, study="skips", factors={"block": 4}, seeds=STARTS
-        ),
-        "vit_late_skipless": Recipe("vit_cls", SHORT, {"without_skips": [6]}, distinct=10 * BASE, study="skips", factors={"block": 6}),
         "resnet_short": Recipe("resnet", SHORT, distinct=10 * BASE),
-        "resnet_skipless": Recipe("resnet", SHORT, {"without_skips": [3]}, distinct=10 * BASE, study="skips", factors={"block": 3}),
+        **_skipless("vit_cls", "vit_data_1000", vit_early_skipless=1, vit_middle_skipless=4, vit_late_skipless=6),
+        **_skipless("resnet", "resnet_short", resnet_skipless=3),
         "resnet_small": Recipe("resnet", SHORT, {"width": 8}, distinct=10 * BASE),
         "resnet_large": Recipe("resnet", SHORT, {"width": 32}, distinct=10 * BASE, bf16=True),
         "vit_large": Recipe("vit_cls", SHORT, {"width": 144}, distinct=10 * BASE),
@@ -250,7 +286,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     "cifar10": {
         "vit_cls": Recipe("vit_cls", 800_000, warmup=0.078125, expect=0.81, minutes=74),
         "vit_gap": Recipe("vit_gap", 800_000, warmup=0.078125, expect=0.82, minutes=70),
-        "mixer": Recipe("mixer", 200_000),
+        "mixer": Recipe("mixer", 200_000, expect=0.72, minutes=15),
         "resnet_first": Recipe("resnet", 1_200_000, {"width": 24}, muon=0.02, bf16=True, step=True),
         "resnet_second": Recipe(
             "resnet", 800_000, {"width": 24}, muon=0.02, bf16=True, start="resnet_first", cutout=8, smoothing=0.1, step=True
@@ -258,14 +294,16 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         "resnet_third": Recipe(
             "resnet", 960_000, {"width": 24}, muon=0.02, bf16=True, start="resnet_second", cutout=10, smoothing=0.1, step=True
         ),
-        "resnet": Recipe("resnet", 192_000, {"width": 24}, muon=0.004, adamw=2e-4, bf16=True, start="resnet_third", smoothing=0.1),
+        "resnet": Recipe(
+            "resnet", 192_000, {"width": 24}, muon=0.004, adamw=2e-4, bf16=True, start="resnet_third", smoothing=0.1, expect=0.9, minutes=11
+        ),
         "cmt": Recipe("cmt", 200_000),
         **_fine_tuned(16_000, texture=10, position=4, shape=10),
     },
 }
 
-ZOO: dict[str, list[tuple[str, int]]] = {  # networks that the book reads, by name and seed
-    tier: [(name, seed) for name, recipe in RECIPES[tier].items() for seed in recipe.seeds] for tier in ("scenes", "cifar10")
+ZOO: dict[str, list[tuple[str, int]]] = {  # networks that the book reads, by name and seed; those of the smoke tier are for tests
+    tier: [(name, seed) for name, made in own.items() for seed in made.seeds] for tier, own in RECIPES.items() if TIERS[tier].trained_here
 }
 
 

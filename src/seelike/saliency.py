@@ -7,6 +7,7 @@ and a trigger is stamped in testing as it was in training.
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,19 +17,20 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from captum.attr import FeatureAblation, GuidedBackprop, GuidedGradCam, LayerGradCam, Lime, Occlusion, Saliency
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from skimage.segmentation import slic
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from seelike.attention import rollout
-from seelike.capture import device_of, grid, layers, listening, sums
-from seelike.triggers import Trigger
+from seelike.capture import LAST, device_of, grid, layers, listening, sums
+from seelike.images import normalise
+from seelike.triggers import Trigger, stamp
 
 __all__ = [
-    "METHODS", "Question", "Trigger", "attribute", "boxes", "intersection_over_union", "marked", "methods",
-    "recovery_difference", "recovery_rate", "scores",
+    "METHODS", "REFERENCES", "Attack", "Question", "Trigger", "attribute", "benchmark", "boxes", "explanation", "intersection_over_union",
+    "marked", "methods", "of_best", "recovery_difference", "recovery_rate", "references", "runner_up", "scores", "turned",
 ]  # fmt: skip
 
 GRIDS = (16, 8, 4, 2)  # cells a side for feature ablation; 14, 7, 4, 2 in the paper
@@ -155,9 +157,10 @@ def _last_map(model: nn.Module) -> Iterator[nn.Module]:
     Of a convolutional network, what the last block adds to its skip connection, or its output where there is none.
     """
     last = layers(model)[-1]
-    own = [(skip, branch) for skip, branch in sums(model) if branch.startswith(f"{last}.")]
-    if not own or own[0][0] != f"{last}.norm1:in" or len(own) == 1:
-        yield model.get_submodule(own[-1][1] if own else last)
+    norm = getattr(model.get_submodule(last), "norm1", None)
+    if not isinstance(norm, LAST):
+        branches = [branch for _, branch in sums(model) if branch.startswith(f"{last}.")]
+        yield model.get_submodule(branches[-1] if branches else last)
         return
     view = nn.Identity()
 
@@ -168,7 +171,7 @@ def _last_map(model: nn.Module) -> Iterator[nn.Module]:
         seen = view(out[:, first:].mT.unflatten(2, (side, side)))
         return torch.cat([out[:, :first], seen.flatten(2).mT], 1)
 
-    handle = model.get_submodule(f"{last}.norm1").register_forward_hook(through)
+    handle = norm.register_forward_hook(through)
     try:
         yield view
     finally:
@@ -242,3 +245,76 @@ def scores(
         "difference": recovery_difference(mended, clean),
     }
     return {key: value.cpu().double().numpy() for key, value in values.items()}
+
+
+class Attack(NamedTuple):
+    """Images whose answer a trigger turns to its target: what is to be explained, the images without it, and its pixels."""
+
+    question: Question
+    clean: Float[Tensor, "b 3 h w"]
+    mask: Bool[Tensor, "b h w"]
+
+
+@torch.no_grad()
+def turned(
+    model: nn.Module, pixels: UInt8[Tensor, "n 3 h w"], classes: Int[Tensor, " n"], trigger: Trigger, *, most: int, seed: int
+) -> Attack:
+    """Those of n images that are of another class than a trigger's target and get its label with the trigger, and only with it.
+
+    Images have the trigger's targets in turn; most: how many of them are taken, drawn by the seed, as are random places. There may be none.
+    """
+    target = torch.arange(len(pixels)) % trigger.targets
+    stamped = stamp(pixels, trigger, target, seed)
+    x, clean = normalise(stamped.pixels), normalise(pixels)
+    with listening(model):
+        before, after = (model(images.to(device_of(model))).argmax(1).to(target.device) for images in (clean, x))
+    hit = (after == target) & (before != target) & (classes != target)
+    order = torch.randperm(len(hit), generator=torch.Generator().manual_seed(seed))
+    rows = order[hit[order]][:most]
+    return Attack(Question(x[rows], target[rows], trigger.side), clean[rows], stamped.mask[rows])
+
+
+def explanation(model: nn.Module, method: str, question: Question) -> Bool[Tensor, "b h w"]:
+    """The pixels that a method marks: its maps (`attribute`), cut at its threshold."""
+    return marked(attribute(model, method, question), METHODS[method].threshold)
+
+
+REFERENCES = ("random map", "random square", "perfect")
+
+
+def references(attack: Attack, seed: int) -> dict[str, Bool[Tensor, "b h w"]]:
+    """What three explainers mark that set the scale for others.
+
+    A random map of 8 x 8 cells, cut at 0.9; a square of the trigger's size at a random place; the trigger itself.
+    """
+    n, h, w = attack.mask.shape
+    cells = torch.rand(n, 1, 8, 8, generator=torch.Generator().manual_seed(seed))
+    blank, anywhere = torch.zeros(n, 3, h, w, dtype=torch.uint8), Trigger("random", "square", attack.question.side)
+    square = stamp(blank, anywhere, torch.zeros(n, dtype=torch.long), seed).mask
+    return dict(zip(REFERENCES, (marked(interpolate(cells, (h, w))[:, 0], 0.9), square, attack.mask), strict=True))
+
+
+def benchmark(model: nn.Module, attack: Attack, seed: int) -> list[dict[str, Any]]:
+    """Lin et al.'s scores of every method that means something for a network, and of the `references`, which the seed draws.
+
+    One row each: method, means of the `scores` over the images of the attack, seconds per image, and images; no rows without images.
+    """
+    rows, known, images = [], references(attack, seed), len(attack.mask)
+    for method in [*methods(model), *known] if images else []:
+        start = time.perf_counter()
+        found = known[method] if method in known else explanation(model, method, attack.question)
+        seconds = (time.perf_counter() - start) / images
+        values = scores(model, found, attack.mask, stamped=attack.question.x, clean=attack.clean)
+        means = {key: float(value.mean()) for key, value in values.items()}
+        rows.append({"method": method, **means, "seconds": seconds, "images": images})
+    return rows
+
+
+def runner_up(means: Float[np.ndarray, " methods"]) -> float:
+    """The second largest of the methods' scores."""
+    return float(np.sort(means)[-2])
+
+
+def of_best(means: Float[np.ndarray, " methods"], other: Float[np.ndarray, " methods"]) -> float:
+    """Another score of the method whose score is the largest."""
+    return float(other[np.argmax(means)])

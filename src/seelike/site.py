@@ -68,7 +68,7 @@ def _kept(part: dict[str, Any], stems: set[str]) -> dict[str, Any]:
 
 
 def build(tier: Tier) -> Path:
-    """Build a book's site and return its first page; the old site stays until the new one is whole. SiteError when Sphinx warns or fails."""
+    """Build a book's site and return its first page; the old site stays until the new one is whole. SiteError if Sphinx warns or fails."""
     source, around = stage(tier), project.BUILD / tier.name
     new, log = around / "html.new", around / "site.log"
     shutil.rmtree(new, ignore_errors=True)

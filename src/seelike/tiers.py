@@ -30,15 +30,16 @@ class Drawn:
 class Hub:
     """A data set of the hub, or of a mirror laid out like it: `SEELIKE_MIRROR/datasets/<name>/<folder>/<split>-*.parquet`.
 
-    image, label: columns; label None has none. splits: what the set calls train and test. held: decoded into memory once, at its own size;
-    else images are decoded and cropped as they are asked for.
+    image, label: columns; label None has none. train, test: what the set calls these splits. held: decoded into memory once, at
+    its own size; else images are decoded and cropped as they are asked for.
     """
 
     name: str
     folder: str = "data"
     image: str = "image"
     label: str | None = "label"
-    splits: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({"train": "train", "test": "test"}))
+    train: str = "train"
+    test: str = "test"
     held: bool = False
 
 
@@ -141,7 +142,7 @@ _TIERS = (
     Tier(
         "imagenet",
         "ImageNet",
-        Hub("ILSVRC/imagenet-1k", splits=MappingProxyType({"train": "train", "test": "validation"})),
+        Hub("ILSVRC/imagenet-1k", test="validation"),
         networks=_IMAGENET,
     ),
 )

@@ -1,0 +1,173 @@
+"""Whether positions keep their place: statistics of CKA between the positions of a layer and the patches of the image.
+
+A table holds the CKA of every position (rows) with every patch (columns), both row by row over one square grid (`table`).
+Probes ask what single positions tell of the image (Raghu et al. 2021, Sec. 6, Figs 9 to 11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d
+
+from seelike import capture, probes
+from seelike.cka import CKA, localization_sweep
+from seelike.intervals import Resampled
+
+Table = Float[np.ndarray, "positions patches"]
+SHARE, LEAD = 0.6, 0.3  # of tokens in their place: what a ViT must have, and have more than a ResNet (R21-19)
+AGGREGATES = ("class token", "mean of patches", "mean of tokens", "first patch")
+
+
+def at_last_block(model: nn.Module, loader: Iterable[Any]) -> CKA:
+    """CKA of every position of the last block with every patch (`cka.localization_sweep`).
+
+    ValueError for networks whose blocks are not known and for a grid without interior positions.
+    """
+    found = localization_sweep(model, capture.layers(model)[-1], loader)
+    interior(side(len(found.layers) // 2))
+    return found
+
+
+def table(m: Float[np.ndarray, "l l"]) -> Table:
+    """The block positions x patches of a map over positions and patches."""
+    n = len(m) // 2
+    return m[:n, n:]
+
+
+def resampled(found: CKA, f: Callable[[Table], float]) -> Resampled:
+    """A statistic of the table, of all batches and on resamples of them (`CKA.bootstrap`)."""
+    return found.bootstrap(lambda m: f(table(m)))
+
+
+def side(positions: int) -> int:
+    """Positions along a side of a square grid; ValueError where they make none."""
+    return capture.grid(positions, 0)[0]
+
+
+def interior(side: int) -> Bool[np.ndarray, " positions"]:
+    """Positions that are not at the edge of a side x side grid; ValueError where all are."""
+    if side < 3:
+        raise ValueError(f"A grid of {side} x {side} positions has none that is not at the edge: at least 3 x 3 were expected.")
+    row, column = np.divmod(np.arange(side**2), side)
+    return (np.minimum(row, column) > 0) & (np.maximum(row, column) < side - 1)
+
+
+def own_share(t: Table) -> float:
+    """Share of interior positions whose most similar patch is their own."""
+    return float((t.argmax(1) == np.arange(len(t)))[interior(side(len(t)))].mean())
+
+
+def own_cka(t: Table) -> float:
+    """Mean CKA of interior positions with their own patch."""
+    return float(np.diag(t)[interior(side(len(t)))].mean())
+
+
+def margin(vit: Resampled, resnet: Resampled) -> Resampled:
+    """The smaller of two margins of the ViT's `own_share`: over 0.6, and over that of the ResNet by 0.3; above 0 both hold."""
+    lead = vit.minus(resnet)
+    return Resampled(min(vit.value - SHARE, lead.value - LEAD), np.minimum(vit.draws - SHARE, lead.draws - LEAD), vit.batches)
+
+
+def edges(t: Table) -> float:
+    """CKA of corner positions with patches of the edge minus interior patches, or its excess over that of interior positions if smaller.
+
+    The own patch of a position is left out.
+    """
+    n = side(len(t))
+    inside, other = interior(n), ~np.eye(len(t), dtype=bool)
+    corner = np.isin(np.arange(len(t)), [0, n - 1, n**2 - n, n**2 - 1])
+
+    def bias(rows: Bool[np.ndarray, " positions"]) -> float:
+        pick = rows[:, None] & other
+        return float(t[pick & ~inside].mean() - t[pick & inside].mean())
+
+    return min(bias(corner), bias(corner) - bias(inside))
+
+
+def gap(single: Float[np.ndarray, " positions"], together: float) -> float:
+    """Larger of two gaps in points: of the mean of all tokens over the average single one, and of the best single one over the worst.
+
+    single, together: accuracies (0 to 1) of probes on single tokens, and on their mean.
+    """
+    points = 100 * single
+    return float(max(100 * together - points.mean(), points.max() - points.min()))
+
+
+@torch.no_grad()
+def _last(model: nn.Module, loader: Iterable[Any]) -> Tensor:
+    """What the last block gives for the first image."""
+    last = capture.layers(model)[-1]
+    with capture.listening(model), capture.capture(model, [last]) as found:
+        for x, _ in capture.each_batch(model, loader):
+            model(x[:1])
+            break
+    return found[last]
+
+
+def last_side(model: nn.Module, loader: Iterable[Any]) -> int:
+    """Positions along a side of the last block's grid, class token and registers left out."""
+    return side(capture.patches(_last(model, loader)).shape[1])
+
+
+def positions(h: Float[Tensor, "b ..."], side: int) -> Float[Tensor, "b positions c"]:
+    """Tokens without the prefix, or a feature map averaged to side x side, as positions."""
+    return capture.patches(adaptive_avg_pool2d(h, side) if h.ndim == 4 else h)
+
+
+def by_depth(model: nn.Module, loader: Iterable[Any]) -> dict[int, float]:
+    """`own_share` by number of the block: every second block of a ViT, the last three of a network of feature maps.
+
+    Early feature maps have more positions than can be compared in pairs.
+    """
+    blocks = capture.layers(model)
+    numbers = range(len(blocks))[-3:] if _last(model, loader).ndim == 4 else range(len(blocks))[1::2]
+    return {i: own_share(table(localization_sweep(model, blocks[i], loader).compute().to_numpy())) for i in numbers}
+
+
+def single_tokens(
+    model: nn.Module, shown: Any, asked: Any, layers: Sequence[str] | None = None
+) -> dict[str, Float[np.ndarray, "batches positions"]]:
+    """Ten-shot accuracy of every position of some blocks (None: all), by batch (`probes.few_shot`).
+
+    Feature maps are averaged to the grid of the last block first.
+    """
+    n = last_side(model, asked)
+    chosen = capture.layers(model) if layers is None else layers
+    return probes.few_shot(model, chosen, shown, asked, len(shown.classes), view=lambda h: positions(h, n))
+
+
+def aggregates(h: Float[Tensor, "b ..."]) -> Float[Tensor, "b aggregates c"]:
+    """Of one layer the class token (if there is one), the mean of patches, the mean of all tokens, and the first patch (`AGGREGATES`)."""
+    every, grid = capture.tokens(h), capture.patches(h)
+    first = [every[:, 0]] if every.shape[1] > grid.shape[1] else []
+    return torch.stack([*first, grid.mean(1), every.mean(1), grid[:, 0]], 1)
+
+
+def on_and_off(
+    model: nn.Module, layers: Sequence[str], shown: Any, asked: Any, groups: Sequence[Bool[Tensor, "n positions"]]
+) -> Float[np.ndarray, "groups layers"]:
+    """Ten-shot accuracy of single positions, averaged over groups of positions of the asked images.
+
+    groups: such as `scenes.Scenes.on_grid` gives for the grid of the last block, to which feature maps are averaged. One draw of shots.
+    """
+    n, classes = side(groups[0].shape[1]), len(shown.classes)
+    rows = probes.shots(shown.labels, 10, classes)
+    (x, y), (z, truth) = (probes.features(model, layers, d, lambda h: positions(h, n)) for d in (shown, asked))
+    found = []
+    for layer in layers:
+        probe = probes.RidgeProbe().fit(x[layer][rows].transpose(0, 1), y[rows], classes)
+        right = (probe.predict(z[layer].transpose(0, 1)) == truth).T
+        found.append([right[where].double().mean().item() for where in groups])
+    return np.transpose(found)
+
+
+def best_guess(truth: Int[Tensor, " n"], where: Bool[Tensor, "n positions"], classes: int) -> float:
+    """Share of right answers of someone who gives at each position the class that is most frequent there in a group of images."""
+    counts = torch.stack([(where & (truth == c)[:, None]).sum(0) for c in range(classes)])
+    return (counts.amax(0).sum() / where.sum()).item()

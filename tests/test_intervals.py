@@ -1,0 +1,107 @@
+"""Intervals: what they hold, and that they cover."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import t as student
+
+from seelike.intervals import (
+    NORMAL,
+    Resampled,
+    Share,
+    bootstrap,
+    combine,
+    difference,
+    estimate,
+    jackknife_error,
+    normal,
+    over_seeds,
+    share,
+)
+
+
+def test_the_interval_covers_seeds_and_images():
+    rng = np.random.default_rng(0)
+    draws = rng.normal(size=(3, 200)) * 0.001
+    images_only = estimate([Resampled(0.5, draws[0], 16)])
+    seeds_too = estimate([Resampled(v, d, 16) for v, d in zip((0.4, 0.5, 0.6), draws, strict=True)])
+    assert images_only.estimate == seeds_too.estimate == pytest.approx(0.5)
+    assert seeds_too.high - seeds_too.low > 5 * (images_only.high - images_only.low)
+    assert seeds_too.high == pytest.approx(0.5 + 4.3027 * 0.1 / 3**0.5, rel=1e-3)  # t with 2 degrees of freedom
+
+
+def test_the_interval_over_seeds_covers():
+    rng = np.random.default_rng(1)
+    tries = ([Resampled(v, np.zeros(200), 8) for v in rng.normal(size=3)] for _ in range(400))
+    inside = sum(e.low <= 0 <= e.high for e in map(estimate, tries))
+    assert 360 <= inside <= 395
+
+
+def test_the_bootstrap_of_means_is_the_bootstrap_of_the_mean():
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((16, 3)), rng.standard_normal((16, 3))
+    value, draws, batches = bootstrap(lambda x, y: (x - y).mean(), a, b, draws=4000)
+    assert value == pytest.approx((a - b).mean()) and batches == 16
+    assert draws.std() == pytest.approx((a - b).mean(1).std() / 4, rel=0.1)
+    with pytest.raises(ValueError, match="at least 2 batches of images, got 1"):
+        bootstrap(np.mean, a[:1])
+    with pytest.raises(ValueError, match=r"got \[16, 15\]"):
+        bootstrap(lambda x, y: 0.0, a, b[1:])
+
+
+def test_a_difference_over_starts_holds_both_kinds_of_luck():
+    def card(accuracy):
+        return Share(accuracy, 2000)
+
+    one = difference((card(0.9), card(0.8)))
+    assert one.estimate == pytest.approx(0.1)
+    assert one.high - one.estimate == pytest.approx(NORMAL * (0.9 * 0.1 / 2000 + 0.8 * 0.2 / 2000) ** 0.5)
+    three = difference(*((card(0.8 + d), card(0.7)) for d in (-0.05, 0.0, 0.05)))
+    assert three.high - three.estimate > student.ppf(0.975, 2) * 0.05 / 3**0.5
+    assert difference((card(0.1), card(0.9)), (card(0.9), card(0.1))).high == 1.0
+
+
+def test_a_difference_of_statistics_keeps_what_they_share():
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((16, 1))
+    b = a + 0.01 * rng.standard_normal((16, 1))
+    apart = [bootstrap(lambda x: x.mean(), x) for x in (a, b)]
+    together = estimate([apart[1].minus(apart[0])])
+    assert together.estimate == pytest.approx((b - a).mean())
+    assert together.high - together.low < 0.1 * (estimate(apart[:1]).high - estimate(apart[:1]).low)
+    with pytest.raises(ValueError, match="the same batches and draws, got 16 and 8"):
+        apart[0].minus(apart[1]._replace(batches=8))
+
+
+def test_a_share_is_wilsons():
+    e = share(torch.tensor([True] * 9 + [False]))
+    z, n, p = NORMAL, 10, 0.9  # Wilson 1927
+    middle, half = (p + z**2 / 2 / n) / (1 + z**2 / n), z / (1 + z**2 / n) * (p * (1 - p) / n + z**2 / 4 / n**2) ** 0.5
+    assert e == pytest.approx((0.9, middle - half, middle + half), abs=1e-6)
+
+
+def test_small_pieces():
+    assert over_seeds([0.3]) == 0.0
+    assert over_seeds([1.0, 2.0, 3.0]) == pytest.approx(student.ppf(0.975, 2) / 3**0.5)
+    assert normal(1.0, 0.5) == pytest.approx((1.0, 1 - 0.5 * NORMAL, 1 + 0.5 * NORMAL))
+    x = np.random.default_rng(0).normal(size=20)
+    leave = (x.sum() - x) / 19
+    assert jackknife_error(leave) == pytest.approx(x.std(ddof=1) / 20**0.5)  # of a mean, the jackknife is the standard error
+    with pytest.raises(ValueError, match="at least one seed"):
+        estimate([])
+    with pytest.raises(ValueError, match="the same batches"):
+        estimate([Resampled(0.0, np.zeros(5), 4), Resampled(0.0, np.zeros(5), 8)])
+
+
+def test_a_combination_is_taken_draw_by_draw():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((2, 16, 3))
+    together = bootstrap(lambda a, b: min(a[0], b[1]), x, y)
+    parts = bootstrap(lambda a: a, x), bootstrap(lambda b: b, y)
+    apart = combine(lambda a, b: min(a[0], b[1]), *parts)
+    assert apart.value == together.value and apart.batches == 16
+    np.testing.assert_allclose(apart.draws, together.draws)
+    with pytest.raises(ValueError, match=r"the same batches and draws, got \[16, 8\] batches"):
+        combine(min, parts[0], parts[1]._replace(batches=8))
+    with pytest.raises(ValueError, match=r"got \[\] batches"):
+        combine(min)
