@@ -32,6 +32,7 @@ tier = "scenes"
 
 # %% tags=["hide-input"]
 import json
+from itertools import combinations
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -39,10 +40,11 @@ import pandas as pd
 import seaborn as sns
 import torch
 
-from seelike import capture, claims, data, models, plots, project
-from seelike.cka import cka, gram
+from seelike import capture, models, plots, probes, project
+from seelike.chapter import Chapter
+from seelike.cka import CKA, cka, gram
 
-plots.style()
+book = Chapter("02", tier)
 
 # %% [markdown]
 # ## The definition
@@ -129,18 +131,8 @@ grid = [
     for value in independent(n, int(n * ratio), unbiased)
 ]
 grid = pd.DataFrame(grid)
-claims.keep(
-    "02",
-    tier,
-    {
-        "bias": {
-            f"{r:g}": grid[
-                (grid["features / images"] == r) & (grid.estimator == "biased")
-            ].CKA.mean()
-            for r in (1, 4, 16)
-        }
-    },
-)
+biased = grid[grid.estimator == "biased"].groupby("features / images").CKA.mean()
+book.keep(bias={f"{r:g}": biased[r] for r in (1, 4, 16)})
 
 # %% mystnb={"figure": {"name": "fig-bias", "caption": "The biased estimator mistakes many features for similarity. Two unrelated representations; the truth is 0. What counts is features per image: even with four images per feature (left end) the bias is plain. Bands: the middle 95 % of 40 draws."}, "image": {"alt": "Line plot of CKA between unrelated random representations against the number of features per image. The biased estimate climbs from about 0.2 towards 1; the unbiased one scatters around 0 with a band that narrows with batch size."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(6.4, 3.9))
@@ -152,7 +144,7 @@ ax.axhline(0, color=plots.INK, lw=1)
 ax.set_xscale("log", base=2)
 ax.set_xticks([0.25, 1, 4, 16], ["1/4", "1", "4", "16"])
 sns.move_legend(ax, "center left", bbox_to_anchor=(1, 0.5))
-plots.sign(fig, tier)
+book.sign(fig, [])
 
 # %% [markdown]
 # More features than images is the usual case. An early layer of our ResNet has $16\,384$ features, and our batches hold 128 images.
@@ -165,65 +157,51 @@ plots.sign(fig, tier)
 # layers of trained networks, with the same 1,024 images cut into batches of different size.
 
 # %%
-images = data.load(tier, "test", 1024, seed=2)
-vit, resnet = models.load("vit_cls", tier), models.load("resnet", tier)
-vit_layer, resnet_layer = capture.layers(vit)[5], capture.layers(resnet)[5]
+images = book.images(1024, seed=2)
 
 
-@torch.no_grad()
-def features(model, layer):
-    with capture.capture(model, [layer]) as found:
-        return torch.cat(
-            [
-                found[layer].flatten(1)
-                for x, _ in capture.each_batch(model, images)
-                if model(x) is not None
-            ]
-        )
+def responses(model):
+    """A block at five eighths of the depth, and what it says of every image."""
+    blocks = capture.layers(model)
+    layer = blocks[5 * len(blocks) // 8]
+    return layer, probes.features(model, [layer], images, capture.flat)[0][layer]
 
 
-a, b = features(vit, vit_layer), features(resnet, resnet_layer)
+cast = book.cast("vit_cls", "resnet")
+shown = {name: cast[name] for name in book.shown(cast, "vit_cls", "resnet")}
+found = book.measured(responses, shown)
+pairs = list(combinations(found.values(), 2))
 
 # %% [markdown]
 # With the Gram matrices of each batch in hand, each of the four estimates is a line.
 
 
 # %%
-from seelike.cka import CKA
-
-
 def estimates(n):
-    batches = list(zip(a.split(n), b.split(n)))
-    sums = {
-        name: CKA(["a", "b"], unbiased=name == "unbiased")
-        for name in ("unbiased", "biased")
-    }
-    for p, q in batches:
-        for total in sums.values():
+    """Four estimates of one CKA, from batches of n images."""
+    whole = len(a) // n * n
+    batches = list(zip(a[:whole].split(n), b[:whole].split(n)))
+    sums, ratios = {}, {}
+    for name in ("unbiased", "biased"):
+        total, each = CKA(["a", "b"], unbiased=name == "unbiased"), []
+        for p, q in batches:
             total.update({"a": gram(p), "b": gram(q)})
-    return {
-        **{
-            f"{name}, ratio of sums": total.compute().loc["a", "b"]
-            for name, total in sums.items()
-        },
-        "unbiased, mean of ratios": np.mean([cka(p, q) for p, q in batches]),
-        "biased, mean of ratios": np.mean(
-            [cka(p, q, unbiased=False) for p, q in batches]
-        ),
-    }
+            each.append(cka(p, q, unbiased=name == "unbiased").item())
+        sums[f"{name}, ratio of sums"] = total.compute().loc["a", "b"]
+        ratios[f"{name}, mean of ratios"] = np.mean(each)
+    return sums | ratios
 
 
-by_batch = pd.DataFrame(
-    {n: estimates(n) for n in (8, 16, 32, 64, 128, 256, 512, 1024)}
-).T
-claims.keep(
-    "02",
-    tier,
-    {"minibatch": {str(n): row.to_dict() for n, row in by_batch.iterrows()}},
-)
+# %%
+# needs: any pairs
+(layer_a, a), (layer_b, b) = pairs[0]
+sizes = [n for n in (8, 16, 32, 64, 128, 256, 512, 1024) if n <= len(a)]
+by_batch = pd.DataFrame({n: estimates(n) for n in sizes}).T
+book.keep(minibatch={str(n): row.to_dict() for n, row in by_batch.iterrows()})
 by_batch.round(4).rename_axis("batch size")
 
 # %% mystnb={"figure": {"name": "fig-minibatch", "caption": "Four estimates of one CKA from the same images, cut into batches of different size. An estimate that can be trusted does not depend on how the images were cut: the unbiased ones scatter a little with the cut, the biased ones climb as batches shrink."}, "image": {"alt": "Line plot of CKA between one ViT layer and one ResNet layer against batch size, 8 to 1024 on a logarithmic axis, with four lines: ratio of sums and mean of ratios, each biased and unbiased. The table above holds the same numbers."}} tags=["hide-input"]
+# needs: any pairs
 fig, ax = plt.subplots(figsize=(6.4, 3.7))
 for (name, values), colour, marker in zip(
     by_batch.items(), sns.color_palette("colorblind"), "osD^"
@@ -232,12 +210,12 @@ for (name, values), colour, marker in zip(
 ax.set(
     xscale="log",
     xlabel="images in a batch",
-    ylabel=f"CKA, {vit_layer} and {resnet_layer}",
+    ylabel=f"CKA, {layer_a} and {layer_b}",
 )
 ax.set_xticks(by_batch.index, by_batch.index)
 ax.minorticks_off()
 ax.legend()
-plots.sign(fig, tier)
+book.sign(fig, [0])
 
 # %% [markdown]
 # ## Three misconceptions, executed
@@ -265,24 +243,29 @@ u = torch.randn(64, 256, generator=g)
 w = u @ torch.randn(256, 256, generator=g) / 16 + 0.5 * torch.randn(
     64, 256, generator=g
 )
+
+# %%
 offsets = pd.DataFrame([
     {"mean / spread": m, "all float32": careless(u + m, w + m, "f4"), "float32 Gram": careless(u + m, w + m, "f8"), "seelike.cka": cka(u + m, w + m).item()}
     for m in (0, 10, 100, 1_000, 10_000)
 ]).set_index("mean / spread")  # fmt: skip
-claims.keep(
-    "02",
-    tier,
-    {
-        "offset": {
-            str(m): {k: v if np.isfinite(v) else str(v) for k, v in row.items()}
-            for m, row in offsets.iterrows()
-        }
-    },
-)
 offsets.round(4)
 
+# %% tags=["hide-input"]
+numbers = {
+    str(m): {k: v if np.isfinite(v) else str(v) for k, v in row.items()}
+    for m, row in offsets.iterrows()
+}
+book.keep(
+    offset={
+        m: {"seelike.cka": row.pop("seelike.cka")} for m, row in numbers.items()
+    },
+    machine_dependent={"offset": numbers},
+)
+
 # %% [markdown]
-# `inf` and `NaN` stand where rounding has made the similarity of a layer with itself zero or negative.
+# `inf` and `NaN` stand where rounding has made the similarity of a layer with itself zero or negative. The first two columns depend on the machine,
+# which may add in another order: yours can give other numbers there, and a replay of this book does not compare them.
 #
 # ### "A similarity cannot be negative, so clamp it"
 #
@@ -298,7 +281,7 @@ clamped = pd.Series(
         "share below 0": (unrelated < 0).mean(),
     }
 )
-claims.keep("02", tier, {"clamp": clamped.to_dict()})
+book.keep(clamp=clamped.to_dict())
 clamped.round(4).to_frame("independent data, n = 32")
 
 # %% [markdown]
@@ -310,22 +293,18 @@ clamped.round(4).to_frame("independent data, n = 32")
 
 
 # %%
-@torch.no_grad()
-def responses(model, layer):
-    with capture.capture(model, [layer]) as found:
-        model(next(capture.each_batch(model, images))[0][:64])
-    return capture.patches(found[layer])
-
-
+# needs: vit_cls
+vit = models.load("vit_cls", book.tier)
+few = book.images(64, seed=2)
+seen = probes.features(vit, capture.layers(vit)[::2], few, capture.patches)[0]
 as_tokens = {}
-for layer in capture.layers(vit)[::2]:
-    here = responses(vit, layer)
+for layer, here in seen.items():
     there = here.roll(1, 0)  # every image meets the next one
     as_tokens[layer] = {
         "images as examples": cka(here.flatten(1), there.flatten(1)).item(),
         "tokens as examples": cka(here.flatten(0, 1), there.flatten(0, 1)).item(),
     }
-claims.keep("02", tier, {"tokens": as_tokens})
+book.keep(tokens=as_tokens)
 pd.DataFrame(as_tokens).T.round(3).rename_axis(
     "a layer against itself on other images"
 )
@@ -342,8 +321,7 @@ pd.DataFrame(as_tokens).T.round(3).rename_axis(
 # loop over pairs). *End to end / reference* is time with forward passes, over that of forward passes and plain Gram products timed apart: values near 1 mean that hardly anything is added, and values below 1 show how far two such timings differ.
 
 # %% tags=["hide-input"]
-recorded = project.ROOT / "results" / "benchmarks" / "cka.json"
-bench = json.loads(recorded.read_text())
+bench = json.loads((project.PUBLISHED / "benchmarks" / "cka.json").read_text())
 pd.DataFrame(bench["replay"]).set_index("package").rename(
     columns={"end to end / floor": "end to end / reference"}
 )

@@ -35,12 +35,14 @@ n_images = 1024
 # %% tags=["hide-input"]
 import matplotlib.pyplot as plt
 import numpy as np
-from scipy.stats import spearmanr
+import seaborn as sns
 
-from seelike import attention, claims, data, maps, models, plots
+from seelike import attention, maps, models, plots
 from seelike.capture import layers
+from seelike.chapter import Chapter, absent
+from seelike.intervals import bootstrap, estimate
 
-plots.style()
+book = Chapter("04", tier)
 
 # %% [markdown]
 # ## Method: how far a head looks
@@ -59,50 +61,54 @@ plots.style()
 # figures marks it. A head far below it is *local*.
 
 # %%
-images = data.load(
-    tier, "test", n_images, seed=4, transform=models.transform("vit_cls", tier)
+images = book.images(n_images, seed=4)
+cast = book.cast("vit_cls", "vit_gap", untrained=("vit_cls",))
+distance = book.measured(
+    lambda model: attention.block_distances(model, images), cast
 )
-cast = models.cast(["vit_cls", "vit_gap"], tier)
-cast["untrained vit_cls"] = models.untrained("vit_cls", tier)
-embed = cast["vit_cls-0"].patch_embed
-patch, side = embed.patch_size[0], embed.grid_size[0]
-uniform = attention.uniform_distance(side, patch)
-
-distance = {
-    name: attention.head_distances(model, images) for name, model in cast.items()
+x, _ = next(iter(images))
+uniform = {name: attention.uniform_blocks(cast[name], x[:1]) for name in distance}
+relative = {
+    name: [d / u for d, u in zip(distance[name], uniform[name])]
+    for name in distance
 }
-print(f"uniform attention: {uniform:.1f} pixels, {side} x {side} patches")
+found = sorted({f"{u:.1f}" for blocks in uniform.values() for u in blocks})
+print(f"uniform attention, in pixels: {', '.join(found) or 'none'}")
 
 # %% [markdown]
-# Each entry is an array of batches, blocks and heads; attention maps themselves were reduced as they were made.
+# Each entry holds an array of batches and heads for every block; attention maps themselves were reduced as they were made.
 
 # %%
 BLOCKS = (0, 1, -2, -1)
 
 
-def sorted_heads(ax, values, title):
+def sorted_heads(ax, blocks, uniform, title):
     """Heads from local to global, the first two blocks and the last two."""
-    values = np.asarray(values)
-    for block, colour in zip(BLOCKS, plots.DEPTHS):
-        heads = np.sort(values[block])
-        label = f"block {block % len(values)}"
-        ax.plot(range(1, len(heads) + 1), heads, "o-", color=colour, label=label)
-    ax.set_xticks(range(1, values.shape[1] + 1))
-    ax.set(title=title, xlabel="head, sorted")
+    chosen = dict.fromkeys(i % len(blocks) for i in BLOCKS)
+    for i, colour in zip(chosen, plots.DEPTHS):
+        heads = np.sort(blocks[i])
+        places = range(1, len(heads) + 1)
+        ax.plot(places, heads, "o-", color=colour, label=f"block {i}")
+    for line in np.unique(np.round(uniform, 3)):
+        ax.axhline(line, color=plots.INK, ls=":", lw=1.5)
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.set(title=title, xlabel="head, sorted", ylim=(0, 1.2 * np.max(uniform)))
 
 
 # %% mystnb={"figure": {"name": "fig-attention-distance", "caption": "Mean attention distance of every head, sorted from local to global, in the first two and the last two blocks. Dotted: uniform attention. Right: fresh random weights, the control."}, "image": {"alt": "Three panels of sorted attention distance in pixels: ViT with class token, ViT with average pooling, untrained ViT. Four lines each, for the first two and last two blocks, and a dotted line for uniform attention."}} tags=["hide-input"]
-shown = ("vit_cls-0", "vit_gap-0", "untrained vit_cls")
-first = {k: distance[k].mean(0) for k in shown if k in distance}
-fig, axes = plt.subplots(
-    1, len(first), figsize=(3.3 * len(first), 3.4), sharey=True
-)
-for ax, (name, values) in zip(axes, first.items()):
-    sorted_heads(ax, values, plots.label(name))
-    ax.axhline(uniform, color=plots.INK, ls=":", lw=1.5)
-axes[0].set(ylabel="attention distance (pixels)", ylim=(0, 1.2 * uniform))
-axes[-1].legend(loc="lower right")
-plots.sign(fig, tier)
+shown = [n for n in book.shown(cast, "vit_cls", "vit_gap") if n in distance]
+first = {name: [d.mean(0) for d in distance[name]] for name in shown}
+if shown:
+    fig, axes = plt.subplots(
+        1, len(shown), figsize=(3.3 * len(shown), 3.4), sharey=True, squeeze=False
+    )
+    for ax, name in zip(axes[0], shown):
+        sorted_heads(ax, first[name], uniform[name], plots.label(name))
+    axes[0, 0].set(ylabel="attention distance (pixels)")
+    axes[0, -1].legend(loc="lower right")
+    book.sign(fig, [0])
+else:
+    absent("No network here has attention to measure.", figure=True, quiet=False)
 
 # %% [markdown]
 # ## A misconception: dropping the class token is enough
@@ -111,16 +117,21 @@ plots.sign(fig, tier)
 # the class token counts as distance zero. The more a head attends to the class token, the more local it seems. Where the class token gets little, the fault costs little.
 
 # %%
-naive = attention.head_distances(cast["vit_cls-0"], images, renormalise=False).mean(
-    (0, 2)
-)
-right = distance["vit_cls-0"].mean((0, 2))
+# needs: vit_cls
+vits = [name for (name,) in book.pairs("vit_cls") if name in distance]
+lost = {}
+for name in vits[:1]:
+    naive = attention.block_distances(cast[name], images, renormalise=False)
+    lost[name] = [1 - n.mean() / d.mean() for n, d in zip(naive, distance[name])]
 
 # %% mystnb={"figure": {"name": "fig-misread-distance", "caption": "Share of the mean distance over heads that is lost, by block, when the class token is dropped and the rest is not renormalised. It is attention to the class token, not locality."}, "image": {"alt": "Bar plot of the share of mean attention distance that is lost without renormalising, in percent, one bar for each block."}} tags=["hide-input"]
+# needs: vit_cls
 fig, ax = plt.subplots(figsize=(5, 3.2))
-ax.bar(range(len(right)), 100 * (1 - naive / right), color=plots.COLOURS["vit_cls"])
+for share in lost.values():
+    percent = 100 * np.array(share)
+    ax.bar(range(len(share)), percent, color=plots.COLOURS["vit_cls"])
 ax.set(xlabel="block", ylabel="distance lost (%)")
-plots.sign(fig, tier)
+book.sign(fig, [0])
 
 # %% [markdown]
 # ## How much data locality needs
@@ -130,48 +141,39 @@ plots.sign(fig, tier)
 # a ViT of half the width. These runs are shorter than the main ones.
 
 # %%
-cards = {
-    c["name"]: c
-    for c in models.cards(tier)
-    if "_data_" in c["name"] and c["seed"] == 0
-}
-shares = {name: int(name.rsplit("_", 1)[1]) for name in cards}
-by_data = {
-    name: attention.head_distances(models.load(name, tier), images)
-    for name in cards
-}
-
-
-def most_local(d):
-    """Smallest distance of a head in blocks 0 and 1, over uniform attention."""
-    return d[:2].min() / uniform
-
+# needs: vit_data_003, vit_data_1000
+by_data, accuracy = {}, {}
+for (name, seed), card in models.cards(book.tier, study="data").items():
+    if seed == 0:
+        run = card.made.factors["width"], card.made.factors["share"]
+        model = models.load(name, book.tier)
+        own = attention.block_distances(model, images)[:2]
+        by_data[run] = [
+            d / u for d, u in zip(own, attention.uniform_blocks(model, x[:1]))
+        ]
+        accuracy[run] = card.accuracy
 
 # %% mystnb={"figure": {"name": "fig-attention-data", "caption": "The most local head of the first two blocks (left) and test accuracy (right) against the share of the base set, for two widths of ViT. Left, 1 is uniform attention; intervals over images are smaller than the markers. Right, dotted: chance. One seed."}, "image": {"alt": "Two panels against the share of training data on a logarithmic axis, from 3 to 1000 percent, one line for each of two ViT widths. Left: smallest head distance in the first two blocks relative to uniform attention. Right: test accuracy."}} tags=["hide-input"]
-if by_data:
-    fig, axes = plt.subplots(1, 2, figsize=(8.4, 3.3))
-    for prefix, title in {
-        "vit_data": "ViT",
-        "vit_small_data": "half width",
-    }.items():
-        own = sorted((n for n in by_data if n.startswith(prefix)), key=shares.get)
-        x = [shares[n] for n in own]
-        fits = [claims.bootstrap(most_local, by_data[n]) for n in own]
-        e = [claims.estimate([v], d[None], len(by_data[own[0]])) for v, d in fits]
-        y = np.array([v.estimate for v in e])
-        axes[0].errorbar(x, y, y - [v.low for v in e], marker="o", label=title)
-        axes[1].plot(x, [cards[n]["accuracy"] for n in own], "o-", label=title)
-    axes[0].set(ylabel="most local head / uniform", ylim=(0, 1.1))
-    axes[1].set(ylabel="test accuracy", ylim=(0, 1))
-    for ax in axes:
-        ax.set(xscale="log", xlabel="share of the base set (%)")
-        ax.set_xticks([3, 10, 30, 100, 1000], ["3", "10", "30", "100", "1000"])
-        ax.minorticks_off()
-    axes[1].axhline(0.1, color=plots.INK, ls=":", lw=1)
-    axes[1].legend(loc="center right")
-    plots.sign(fig, tier)
-else:
-    plots.absent(f"There are no networks of other data sizes at the {tier} tier.")
+# needs: vit_data_003, vit_data_1000
+fig, axes = plt.subplots(1, 2, figsize=(8.4, 3.3))
+for width, title in {96: "ViT", 48: "half width"}.items():
+    runs = sorted(run for run in by_data if run[0] == width)
+    percent = [100 * share for _, share in runs]
+    e = [estimate([bootstrap(attention.most_local, *by_data[r])]) for r in runs]
+    half = [v.estimate - v.low for v in e]
+    axes[0].errorbar(
+        percent, [v.estimate for v in e], half, marker="o", label=title
+    )
+    axes[1].plot(percent, [accuracy[r] for r in runs], "o-", label=title)
+axes[0].set(ylabel="most local head / uniform", ylim=(0, 1.1))
+axes[1].set(ylabel="test accuracy", ylim=(0, 1))
+for ax in axes:
+    ax.set(xscale="log", xlabel="share of the base set (%)")
+    ax.set_xticks([3, 10, 30, 100, 1000], ["3", "10", "30", "100", "1000"])
+    ax.minorticks_off()
+axes[1].axhline(1 / book.tier.classes, color=plots.INK, ls=":", lw=1)
+axes[1].legend(loc="center right")
+book.sign(fig, [0])
 
 # %% [markdown]
 # ## Do local heads resemble a ResNet?
@@ -181,113 +183,121 @@ else:
 # window of heads from local to global; with three heads we take all subsets, of one, two or three. The ends of the horizontal axis are single heads by
 # construction, so compare subsets of equal size.
 
+
 # %%
+# needs: vit_cls, resnet
+def early(model):
+    """Units of a network's first two stages."""
+    blocks = layers(model)
+    stage = maps.stages(blocks)
+    return [b for b, s in zip(blocks, stage) if s - stage[0] < 2]
+
+
+resnets = models.cast(["resnet"], book.tier)
+units = book.measured(early, resnets)
 pairs = [
-    (f"vit_cls-{s}", models.load("resnet", tier, s))
-    for s in models.shared_seeds(["vit_cls", "resnet"], tier)
+    (v, r)
+    for v, r in book.pairs("vit_cls", "resnet")
+    if v in distance and r in units
 ]
-blocks = layers(pairs[0][1], "block")
-stage = maps.stages(blocks)
-units = [b for b, s in zip(blocks, stage) if s - stage[0] < 2]
-chosen = {v: attention.subsets(distance[v].mean(0)[0]) for v, _ in pairs}
-similar = {
-    v: attention.head_subsets(cast[v], resnet, images, units, chosen[v])
-    for v, resnet in pairs
-}
 
-
-def reach(name):
-    """Mean distance of each subset, over uniform attention."""
-    block = distance[name].mean(0)[0] / uniform
-    return np.array([block[list(s)].mean() for s in chosen[name]])
-
+# %%
+# needs: vit_cls, resnet
+chosen, reach, similar = {}, {}, {}
+for v, r in pairs:
+    heads = relative[v][0].mean(0)
+    chosen[v] = attention.subsets(heads)
+    reach[v] = attention.reach(heads, chosen[v])
+    similar[v] = attention.head_subsets(
+        cast[v], resnets[r], images, units[r], chosen[v]
+    )
 
 # %% mystnb={"figure": {"name": "fig-head-subsets", "caption": "CKA of subsets of the first block's heads with units of the ResNet's first two stages, against the subset's mean attention distance (1 is uniform attention). Circles: one head, triangles: two, square: all three. Seed 0."}, "image": {"alt": "Scatter of CKA from 0 to 1 against relative attention distance of head subsets, one colour and line per early ResNet unit."}} tags=["hide-input"]
+# needs: vit_cls, resnet
 fig, ax = plt.subplots(figsize=(5.6, 3.5))
-x = reach("vit_cls-0")
-values = similar["vit_cls-0"].compute().to_numpy()[: len(x), len(x) :]
-sizes = np.array([len(s) for s in chosen["vit_cls-0"]])
-for column, unit, colour in zip(values.T, units, plots.DEPTHS):
-    order = x.argsort()
-    ax.plot(x[order], column[order], color=colour, label=unit)
-    for n, marker in zip((1, 2, 3), "o^s"):
-        ax.plot(x[sizes == n], column[sizes == n], marker, color=colour)
+for v, r in pairs[:1]:
+    across, order = reach[v], reach[v].argsort()
+    values = similar[v].compute().to_numpy()[: len(across), len(across) :]
+    sizes = np.array([len(heads) for heads in chosen[v]])
+    colours = sns.color_palette(plots.MAP, len(units[r]) + 1)
+    for column, unit, colour in zip(values.T, units[r], colours):
+        ax.plot(across[order], column[order], color=colour, label=unit)
+        for n, marker in zip(np.unique(sizes), "o^sD"):
+            own = sizes == n
+            ax.plot(across[own], column[own], marker, color=colour)
+    ax.legend(title="ResNet unit")
 ax.set(xlabel="mean distance of the subset / uniform", ylabel="CKA", ylim=(0, 1))
-ax.legend(title="ResNet unit")
-plots.sign(fig, tier)
+book.sign(fig, [0])
 
 # %% [markdown]
 # ## Four claims, decided
 
+# %%
+# needs: vit_cls
+if vits:
+    margins = [bootstrap(attention.mixed, relative[v][0]) for v in vits]
+    book.decide("R21-8", margins, images=len(images))
+    top = [bootstrap(attention.most_local, *relative[v][-2:]) for v in vits]
+    book.decide("R21-9", top, images=len(images))
 
 # %%
-def mixed(d):
-    low = d[0] / uniform
-    return min(low.max() - low.min() - 0.25, 0.5 - low.min())
-
-
-def monotone(name):
-    def f(m):
-        n = len(chosen[name])
-        table = m[:n, n:]
-        return max(spearmanr(reach(name), column)[0] for column in table.T)
-
-    return similar[name].bootstrap(f)
-
-
-STATISTICS = {
-    "R21-8": lambda n: claims.bootstrap(mixed, distance[n]),
-    "R21-9": lambda n: claims.bootstrap(
-        lambda d: d[-2:].min() / uniform, distance[n]
+# needs: vit_data_003, vit_data_1000
+rise = bootstrap(
+    lambda *heads: (
+        attention.most_local(*heads[:2]) / attention.most_local(*heads[2:]) - 1
     ),
-    "R21-11": monotone,
-}
+    *by_data[96, 0.03],
+    *by_data[96, 10.0],
+)
+_ = book.decide("R21-10", [rise], images=len(images))
+
 
 # %%
-for claim, f in STATISTICS.items():
-    values, draws = zip(*(f(v) for v, _ in pairs))
-    e = claims.estimate(values, np.stack(draws), len(distance["vit_cls-0"]))
-    claims.record(claim, tier, e, seeds=len(pairs), images=n_images)
+# needs: vit_cls, resnet
+def trend(v):
+    """R21-11 for one ViT and the ResNet of its seed."""
+    n = len(chosen[v])
+    return similar[v].bootstrap(lambda m: attention.trend(reach[v], m[:n, n:]))
 
-if by_data:
-    value, draws = claims.bootstrap(
-        lambda little, much: most_local(little) / most_local(much) - 1,
-        by_data["vit_data_003"],
-        by_data["vit_data_1000"],
-    )
-    e = claims.estimate([value], draws[None], len(by_data["vit_data_003"]))
-    claims.record("R21-10", tier, e, seeds=1, images=n_images)
 
-claims.chapter("04", tier)
+if pairs:
+    book.decide("R21-11", [trend(v) for v, _ in pairs], images=len(images))
+
+# %%
+book.table()
 
 # %% tags=["hide-input"]
-kept = {name: values.round(2).tolist() for name, values in first.items()}
-settings = {"uniform": uniform, "provenance": plots.provenance(tier)}
-claims.keep("04", tier, {"distance": kept, "settings": settings})
+if shown:
+    kept = {n: [h.round(2).tolist() for h in first[n]] for n in shown}
+    book.keep(distance=kept, settings={"uniform": uniform[shown[0]][0]})
 
 # %% [markdown]
 # ## The same on natural images
 
-# %% mystnb={"figure": {"name": "fig-recorded-distance", "caption": "CIFAR-10, recorded: sorted attention distance in images of 32 by 32 pixels. Dotted: uniform attention."}, "image": {"alt": "Panels of sorted attention distance in pixels, recorded on CIFAR-10, one per network, with a dotted line for uniform attention."}} tags=["hide-input"]
-recorded = claims.results("cifar10", "04")
-if recorded:
-    held = recorded["distance"]
-    held = {n: held[n] for n in shown if n in held}
-    fig, axes = plt.subplots(
-        1, len(held), figsize=(3.3 * len(held), 3.4), sharey=True
-    )
-    for ax, (name, values) in zip(axes, held.items()):
-        sorted_heads(ax, values, plots.label(name))
-        ax.axhline(recorded["settings"]["uniform"], color=plots.INK, ls=":", lw=1.5)
-    top = 1.2 * recorded["settings"]["uniform"]
-    axes[0].set(ylabel="attention distance (pixels)", ylim=(0, top))
-    axes[-1].legend(loc="lower right")
-    plots.sign(fig, "cifar10", recorded=recorded["settings"]["provenance"])
-else:
-    plots.absent("Not recorded yet.")
+# %% mystnb={"figure": {"name": "fig-recorded-distance", "caption": "Recorded at other tiers, one row each: sorted attention distance. Dotted: uniform attention."}, "image": {"alt": "Rows of panels of sorted attention distance in pixels, recorded at other tiers, one row per tier and one panel per network, with a dotted line for uniform attention."}} tags=["hide-input"]
+recorded = book.recorded("distance")
+columns = max(len(sections["distance"]) for _, sections in recorded)
+fig, axes = plt.subplots(
+    len(recorded),
+    columns,
+    figsize=(3.3 * columns, 3.4 * len(recorded)),
+    sharey="row",
+    squeeze=False,
+)
+for row, (other, sections) in zip(axes, recorded):
+    held = sections["distance"]
+    names = sorted(held, key=lambda name: name.startswith("untrained"))
+    for ax, name in zip(row, names):
+        line = [sections["settings"]["uniform"]]
+        sorted_heads(ax, held[name], line, plots.label(name))
+    for ax in row[len(names) :]:
+        ax.set_axis_off()
+    row[0].set(ylabel=f"{other.title}\nattention distance (pixels)")
+    row[len(names) - 1].legend(loc="lower right")
+book.sign(fig, recorded=recorded)
 
 # %%
-claims.chapter("04", "cifar10")
+book.tables(recorded)
 
 # %% [markdown]
 # ## What it means

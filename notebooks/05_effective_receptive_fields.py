@@ -34,18 +34,18 @@ tier = "scenes"
 n_images = 96
 
 # %% tags=["hide-input"]
-from dataclasses import replace
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
 
-from seelike import claims, data, models, plots
+from seelike import models, plots
 from seelike import receptive_field as erf
-from seelike.capture import capture, layers
+from seelike.capture import capture, layers, sums
+from seelike.chapter import Chapter, absent
+from seelike.intervals import bootstrap
 
-plots.style()
+book = Chapter("05", tier)
 
 # %% [markdown]
 # ## Method: gradients with random signs
@@ -68,12 +68,10 @@ plots.style()
 # input. It has no gradient at all:
 
 # %%
-images = replace(
-    data.load(tier, "test", n_images, seed=5),
-    batch_size=16,
-)
-fresh = models.untrained("vit_cls", tier)
-x = images.images[:8].to(models.place()).requires_grad_()
+images = book.images(n_images, seed=5).with_batches(16, drop_last=True)
+x, _ = next(iter(images))
+x = x[:8].requires_grad_()
+fresh = models.create("vit_cls", book.tier, seed=100).eval()
 with capture(fresh, ["norm"], reduce=lambda h: h.clone()) as found:
     fresh(x)
 middle = erf.centre(found["norm"])
@@ -91,46 +89,52 @@ for title, s in {"equal signs": 1.0, "random signs": signs}.items():
 # shows the stream. For trained networks of seed 0, and for the untrained ViT, we take both.
 
 # %%
-side = images.images.shape[-1]
-cast = models.cast(["vit_cls", "resnet", "mixer"], tier)
-cast |= {
-    f"untrained {name}": models.untrained(name, tier)
-    for name in ("vit_cls", "resnet")
-}
+cast = book.cast("vit_cls", "resnet", "mixer", untrained=("vit_cls", "resnet"))
+shown = book.shown(cast, "vit_cls", "resnet", "mixer")
+both = {n: cast[n] for n in shown if n != "untrained resnet"}
+known = book.measured(sums, both)
 
 
-def taps(model):
-    """Stream and branches: block outputs, sums after token mixing, and what is added."""
-    blocks = layers(model, "block")
-    sums = [
-        f"{b}.norm2:in" for b in blocks if hasattr(model.get_submodule(b), "norm2")
-    ]
-    return [
-        *blocks,
-        *sums,
-        *(t for t in layers(model, "branch") if "tokens" not in t),
-    ]
+def taps(name):
+    """Stream and branches: block outputs, sums after token mixing, and what
+    attention, MLPs over channels and convolutions add."""
+    pairs = known.get(name, [])
+    mixed = [skip for skip, _ in pairs if skip.endswith("norm2:in")]
+    branches = [branch for _, branch in pairs if "tokens" not in branch]
+    return [*layers(cast[name]), *mixed, *branches]
+
+
+# %%
+def measure(name):
+    return book.measured(
+        lambda m: erf.effective_receptive_field(m, taps(name), images),
+        {name: cast[name]},
+    )
 
 
 fields = {}
-for name, model in cast.items():
-    both = name.endswith("-0") or name == "untrained vit_cls"
-    tapped = taps(model) if both else layers(model, "block")
-    fields[name] = erf.effective_receptive_field(model, tapped, images)
+for name in cast:
+    fields |= measure(name)
+shown = [name for name in shown if name in fields]
 
 # %% mystnb={"figure": {"name": "fig-erf-maps", "caption": "Effective receptive fields of the middle position after four blocks, from the first to the last; square root of the field, each map scaled to its own maximum. The last two rows are untrained."}, "image": {"alt": "A grid of square heat maps, one row per network and four columns from the first to the last block. Bright pixels move the middle position most."}} tags=["hide-input"]
 DEPTHS = ("first block", "a third up", "two thirds up", "last block")
-shown = [n for n in cast if n.endswith("-0") or "untrained" in n]
-fig, axes = plt.subplots(len(shown), 4, figsize=(6.6, 1.75 * len(shown)))
-for row, name in zip(axes, shown):
-    blocks = layers(cast[name], "block")
-    for ax, i in zip(row, np.linspace(0, len(blocks) - 1, 4).round().astype(int)):
-        ax.imshow(fields[name][blocks[i]].mean(0) ** 0.5, cmap=plots.MAP)
-        ax.set(xticks=[], yticks=[])
-        if name == shown[0]:
-            ax.set_title(DEPTHS[list(row).index(ax)])
-    row[0].set_ylabel(plots.label(name).replace(", ", "\n"), fontsize=9)
-plots.sign(fig, tier)
+if shown:
+    fig, axes = plt.subplots(
+        len(shown), 4, figsize=(6.6, 1.75 * len(shown)), squeeze=False
+    )
+    for row, name in zip(axes, shown):
+        blocks = layers(cast[name])
+        quarter = np.linspace(0, len(blocks) - 1, 4).round().astype(int)
+        for ax, i in zip(row, quarter):
+            ax.imshow(fields[name][blocks[i]].mean(0) ** 0.5, cmap=plots.MAP)
+            ax.set(xticks=[], yticks=[])
+        row[0].set_ylabel(plots.label(name).replace(", ", "\n"), fontsize=9)
+    for ax, title in zip(axes[0], DEPTHS):
+        ax.set_title(title)
+    book.sign(fig, [0])
+else:
+    absent("No network here has blocks to measure.", figure=True, quiet=False)
 
 # %% [markdown]
 # ## Radius against depth
@@ -138,14 +142,15 @@ plots.sign(fig, tier)
 # One number per map: the radius around the centre of its mass that holds half of the mass. A field that is the same
 # everywhere gives the dotted line.
 
-
 # %%
-def radii(name, tapped=None):
-    """Half-mass radius in pixels of every tap, from all images."""
-    tapped = tapped or layers(cast[name], "block")
-    return np.array([erf.radius(fields[name][t].mean(0)) for t in tapped])
+grown = {
+    name: np.stack([own[block] for block in layers(cast[name])], 1)
+    for name, own in fields.items()
+}  # fields after every block: batches, blocks, height, width
+radii = {name: erf.radius(field.mean(0)) for name, field in grown.items()}
 
 
+# %% tags=["hide-input"]
 def plot_radii(ax, curves, side):
     for name, r in curves.items():
         ax.plot(
@@ -165,118 +170,112 @@ def plot_radii(ax, curves, side):
 
 
 # %% mystnb={"figure": {"name": "fig-erf-radius", "caption": "Half-mass radius of effective receptive fields after every block, against relative depth, seed 0. Dashed: untrained. Dotted: a field that is the same at every pixel."}, "image": {"alt": "Line plot of half-mass radius in pixels against relative depth, one line per network, dashed for untrained ones, and a dotted line for a uniform field."}} tags=["hide-input"]
-curves = {name: radii(name) for name in shown}
-fig, ax = plt.subplots(figsize=(6, 3.8))
-plot_radii(ax, curves, side)
-ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
-plots.sign(fig, tier)
+if shown:
+    fig, ax = plt.subplots(figsize=(6, 3.8))
+    plot_radii(ax, {name: radii[name] for name in shown}, book.tier.side)
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    book.sign(fig, [0])
+else:
+    absent("No network here has blocks to measure.", figure=True, quiet=False)
 
 # %% [markdown]
 # ## What the skip connection hides
 
-# %% mystnb={"figure": {"name": "fig-erf-residual", "caption": "ViT, seed 0. Left: share of the field's mass in the position's own patch, before and after the residual sum of attention, and before that of the MLP (blocks from low to high). Dashed: untrained. Dotted: a uniform field. Right: fields of the last attention sublayer before and after the sum (square root, each map scaled to its own maximum)."}, "image": {"alt": "Left: lines of the share of mass in the own patch against block, before and after the residual sum of attention and before that of the MLP, dashed for an untrained ViT. Right: two square heat maps of the last attention sublayer's field, before and after the sum."}} tags=["hide-input"]
-vit = cast["vit_cls-0"]
-grid = vit.patch_embed.grid_size[0]
-blocks = layers(vit, "block")
-branch, stream, mlp = (
-    [b + end for b in blocks] for end in (".attn", ".norm2:in", ".mlp")
-)
-own, fresh_field = fields["vit_cls-0"], fields["untrained vit_cls"]
-fig, axes = plt.subplots(1, 3, figsize=(9, 3), width_ratios=[1.5, 1, 1])
-LINES = {
-    "before the sum": branch,
-    "after the sum": stream,
-    "MLP, before its sum": mlp,
+# %%
+# needs: vit_cls
+vits = [name for (name,) in book.pairs("vit_cls")]
+transformers = {n: cast[n] for n in (*vits, "untrained vit_cls") if n in fields}
+heard = book.measured(erf.sublayers, transformers)
+vits = [name for name in vits if name in heard]
+grid = {
+    name: erf.positions(cast[name], parts.attention[-1], x)
+    for name, parts in heard.items()
 }
-for title, tapped in LINES.items():
-    y = [erf.centre_share(own[t].mean(0), grid) for t in tapped]
-    (line,) = axes[0].plot(y, "o-", label=title)
-    y = [erf.centre_share(fresh_field[t].mean(0), grid) for t in tapped]
-    axes[0].plot(y, "--", color=line.get_color(), lw=1.2)
-axes[0].axhline(1 / grid**2, color=plots.INK, ls=":", lw=1.5)
+
+# %% mystnb={"figure": {"name": "fig-erf-residual", "caption": "ViT, seed 0. Left: share of the field's mass in the position's own patch, before and after the residual sum of attention, and before that of the MLP (blocks from low to high). Dashed: untrained. Dotted: a uniform field. Right: fields of the last attention sublayer before and after the sum (square root, each map scaled to its own maximum)."}, "image": {"alt": "Left: lines of the share of mass in the own patch against block, before and after the residual sum of attention and before that of the MLP, dashed for an untrained ViT. Right: two square heat maps of the last attention sublayer's field, before and after the sum."}} tags=["hide-input"]
+# needs: vit_cls
+TITLES = ("before the sum", "after the sum", "MLP, before its sum")
+fig, axes = plt.subplots(1, 3, figsize=(9, 3), width_ratios=[1.5, 1, 1])
+for name in [n for n in (*vits[:1], "untrained vit_cls") if n in heard]:
+    for i, (title, tapped) in enumerate(zip(TITLES, heard[name])):
+        own = [fields[name][tap].mean(0) for tap in tapped]
+        y = [erf.centre_share(field, grid[name]) for field in own]
+        if name in vits:
+            axes[0].plot(y, "o-", color=f"C{i}", label=title)
+        else:
+            axes[0].plot(y, "--", color=f"C{i}", lw=1.2)
+    axes[0].axhline(1 / grid[name] ** 2, color=plots.INK, ls=":", lw=1.5)
 axes[0].set(xlabel="block", ylabel="share in the own patch", ylim=(0, 1))
-axes[0].legend(loc="center right", bbox_to_anchor=(1, 0.64), fontsize=8)
-for ax, t, title in zip(axes[1:], (branch[-1], stream[-1]), ("before", "after")):
-    ax.imshow(own[t].mean(0) ** 0.5, cmap=plots.MAP)
-    ax.set(xticks=[], yticks=[], title=f"{title} the sum")
-plots.sign(fig, tier)
+for name in vits[:1]:
+    vit = cast[name]
+    last = {"before": heard[name].attention[-1], "after": heard[name].stream[-1]}
+    axes[0].legend(loc="center right", bbox_to_anchor=(1, 0.64), fontsize=8)
+    for ax, (title, tap) in zip(axes[1:], last.items()):
+        ax.imshow(fields[name][tap].mean(0) ** 0.5, cmap=plots.MAP)
+        ax.set(xticks=[], yticks=[], title=f"{title} the sum")
+book.sign(fig, [0])
 
 # %% [markdown]
 # The ResNet has such a pair too: the last norm of a block, and the block's output.
 
 # %%
-resnet = layers(cast["resnet-0"], "block")
-pd.DataFrame(
-    {
-        "branch": radii("resnet-0", layers(cast["resnet-0"], "branch")),
-        "stream": radii("resnet-0"),
-    },
-    index=pd.Index(resnet, name="half-mass radius (pixels)"),
-).round(1)
+# needs: resnet
+rows = {}
+for name in [n for n in shown if n.startswith("resnet-")]:
+    for _, tap in known.get(name, []):
+        block, own = tap.rpartition(".")[0], fields[name]
+        rows[block] = {
+            "branch": erf.radius(own[tap].mean(0)),
+            "stream": erf.radius(own[block].mean(0)),
+        }
+table = pd.DataFrame(rows, index=["branch", "stream"]).T.astype(float).round(1)
+table.rename_axis("half-mass radius (pixels)")
 
 # %% [markdown]
 # In the paper, the field of the branch seems to shrink where a stage begins: compare `layer2.0`, `layer3.0` and `layer4.0` with the row above each.
 #
 # ## Three claims, decided
 
-
 # %%
-def rise(r):
-    """Depth of the largest step, and its share of the total rise."""
-    steps = np.diff(r)
-    return (steps.argmax() + 0.5) / len(steps), steps.max() / (r[-1] - r[0])
-
-
-def midway(v, r):
-    depth, share = rise(erf.radius(v))
-    return min(0.2 - abs(depth - 0.5), share - rise(erf.radius(r))[1])
-
-
-def stack(name):
-    """Fields after every block, (batches, blocks, h, w)."""
-    return np.stack([fields[name][b] for b in layers(cast[name], "block")], 1)
-
-
+# needs: vit_cls, resnet
 STATISTICS = {
     "R21-12": lambda v, r: erf.radius(v[0]) / erf.radius(r[0]),
-    "R21-13": midway,
+    "R21-13": lambda v, r: erf.midway(erf.radius(v), erf.radius(r)),
 }
-
-# %%
-seeds = models.shared_seeds(["vit_cls", "resnet"], tier)
-batches = len(stack("vit_cls-0"))
-for claim, f in STATISTICS.items():
-    pairs = [(stack(f"vit_cls-{s}"), stack(f"resnet-{s}")) for s in seeds]
-    values, draws = zip(*(claims.bootstrap(f, *pair) for pair in pairs))
-    e = claims.estimate(values, np.stack(draws), batches)
-    claims.record(claim, tier, e, seeds=len(seeds), images=n_images)
-
-
-def hidden(*late):
-    n = len(late) // 2
-    share = [erf.centre_share(field, grid) for field in late]
-    return np.mean(share[n:]) - np.mean(share[:n])
+pairs = [
+    (grown[v], grown[r])
+    for v, r in book.pairs("vit_cls", "resnet")
+    if v in grown and r in grown
+]
+for claim, f in STATISTICS.items() if pairs else ():
+    book.decide(claim, [bootstrap(f, *pair) for pair in pairs], images=len(images))
 
 
 # %%
-late = slice(len(blocks) // 2, None)
-values, draws = [], []
-for s in seeds:
-    tapped = [*branch[late], *stream[late]]
-    more = erf.effective_receptive_field(cast[f"vit_cls-{s}"], tapped, images)
-    value, drawn = claims.bootstrap(hidden, *more.values())
-    values.append(value)
-    draws.append(drawn)
-e = claims.estimate(values, np.stack(draws), batches)
-claims.record("R21-14", tier, e, seeds=len(seeds), images=n_images)
-claims.chapter("05", tier)
+# needs: vit_cls
+def hidden(name):
+    """R21-14 for one ViT: attention sublayers of its upper half."""
+    late = slice(len(heard[name].stream) // 2, None)
+    places = heard[name].attention[late], heard[name].stream[late]
+    tapped = [tap for place in places for tap in place]
+    more = erf.effective_receptive_field(cast[name], tapped, images)
+    before, after = (np.stack([more[t] for t in place], 1) for place in places)
+    return bootstrap(lambda b, a: erf.hidden(b, a, grid[name]), before, after)
+
+
+if vits:
+    book.decide("R21-14", [hidden(name) for name in vits], images=len(images))
+
+# %%
+book.table()
 
 # %% [markdown]
 # The second claim has two parts, and one number cannot say which of them fails. Here are both parts, for every network, and how global each ends:
 
 # %%
 parts = {
-    n: (*rise(radii(n)), radii(n)[-1] / erf.uniform_radius(side)) for n in cast
+    name: (*erf.largest_step(r), r[-1] / erf.uniform_radius(book.tier.side))
+    for name, r in radii.items()
 }
 pd.DataFrame(
     {plots.label(n, seed=True): p for n, p in parts.items()},
@@ -288,29 +287,30 @@ pd.DataFrame(
 ).T.round(2)
 
 # %% tags=["hide-input"]
-kept = {name: r.round(3).tolist() for name, r in curves.items()}
-settings = {"side": side, "provenance": plots.provenance(tier)}
-claims.keep("05", tier, {"radius": kept, "settings": settings})
+kept = {name: radii[name].round(3).tolist() for name in shown}
+if kept:
+    book.keep(radius=kept, settings={"side": book.tier.side})
 
 # %% [markdown]
 # ## The same on natural images
 #
 # The ResNet of CIFAR-10 is wider than that of Scenes, and was trained longer, with other rates and augmentation ({ref}`sec-data`).
 
-# %% mystnb={"figure": {"name": "fig-recorded-erf", "caption": "CIFAR-10, recorded: half-mass radius against relative depth in images of 32 by 32 pixels. Dashed: untrained. Dotted: a field that is the same at every pixel."}, "image": {"alt": "Line plot of half-mass radius in pixels against relative depth, recorded on CIFAR-10, one line per network, and a dotted line for a uniform field."}} tags=["hide-input"]
-recorded = claims.results("cifar10", "05")
-if recorded:
-    fig, ax = plt.subplots(figsize=(6, 3.8))
-    held = recorded["radius"]
-    held = {n: np.array(held[n]) for n in curves if n in held}
-    plot_radii(ax, held, recorded["settings"]["side"])
+# %% mystnb={"figure": {"name": "fig-recorded-erf", "caption": "Recorded at other tiers, one panel each: half-mass radius against relative depth. Dashed: untrained. Dotted: a field that is the same at every pixel."}, "image": {"alt": "Line plots of half-mass radius in pixels against relative depth, one panel per tier at which they were recorded, one line per network, and a dotted line for a uniform field."}} tags=["hide-input"]
+recorded = book.recorded("radius")
+fig, axes = plt.subplots(
+    len(recorded), 1, figsize=(6, 3.8 * len(recorded)), squeeze=False
+)
+for ax, (other, sections) in zip(axes[:, 0], recorded):
+    held = sections["radius"]
+    names = sorted(held, key=lambda name: name.startswith("untrained"))
+    plot_radii(ax, {n: held[n] for n in names}, sections["settings"]["side"])
+    ax.set_title(other.title)
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
-    plots.sign(fig, "cifar10", recorded=recorded["settings"]["provenance"])
-else:
-    plots.absent("Not recorded yet.")
+book.sign(fig, recorded=recorded)
 
 # %%
-claims.chapter("05", "cifar10")
+book.tables(recorded)
 
 # %% [markdown]
 # ## What it means

@@ -32,20 +32,17 @@ tier = "scenes"
 n_images = 512
 
 # %% tags=["hide-input"]
-from dataclasses import replace
-from statistics import mean
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import torch
 
-from seelike import claims, data, maps, models, plots
+from seelike import evaluate, maps, models, plots, residual
 from seelike.capture import layers
+from seelike.chapter import Chapter
 from seelike.cka import sweep
-from seelike.residual import residuals
+from seelike.intervals import batched, bootstrap, ratio
 
-plots.style()
+book = Chapter("06", tier)
 
 # %% [markdown]
 # ## Method: norm ratio and cosine
@@ -60,107 +57,79 @@ plots.style()
 # a ResNet block has one. Where a shortcut of the ResNet is a projection, $z$ is its output.
 
 # %%
-images = data.load(
-    tier, "test", n_images, seed=6, transform=models.transform("vit_cls", tier)
-)
-images = replace(images, batch_size=64)
-cast = models.cast(["vit_cls", "resnet"], tier)
-cast |= {
-    f"untrained {name}": models.untrained(name, tier)
-    for name in ("vit_cls", "resnet")
-}
-sums = {name: residuals(model, images) for name, model in cast.items()}
+images = book.images(n_images, seed=6, batch_size=64)
+cast = book.cast("vit_cls", "resnet", untrained=("vit_cls", "resnet"))
+sums = book.measured(lambda model: residual.residuals(model, images), cast)
+vits = {name: s for name, s in sums.items() if name.startswith("vit_cls")}
+ratios = book.measured(residual.by_token, vits)
 
 # %% mystnb={"figure": {"name": "fig-token-ratio", "caption": "ViT, seed 0: norm ratio of the class token (column 0) and of the first eight patches, the top row of the image, by block, for attention and for the MLP, and the mean of both. Brighter: the skip connection weighs more; a ratio of 1 means that both weigh the same."}, "image": {"alt": "Three heat maps of norm ratio, blocks upwards and tokens to the right, the class token in the first column: attention, MLP, and the mean of both."}} tags=["hide-input"]
-ratio = np.array([s.ratio.mean(0) for s in sums["vit_cls-0"].values()])
-by_branch = {"attention": ratio[0::2], "MLP": ratio[1::2]}
+# needs: vit_cls, any ratios
+first = next(iter(ratios.values())).mean(0)
+by_branch = {"attention": first[0::2], "MLP": first[1::2]}
 by_branch["mean"] = (by_branch["attention"] + by_branch["MLP"]) / 2
+top = max(float(v[:, :9].max()) for v in by_branch.values())
 fig, axes = plt.subplots(1, 3, figsize=(9.6, 3.1))
 for ax, (title, m) in zip(axes, by_branch.items()):
-    top = max(float(v[:, :9].max()) for v in by_branch.values())
     plots.similarity_map(
         ax, m[:, :9], title, rows="block", columns="token", low=0, high=top
     )
 for ax in fig.axes[-1:]:
     ax.set_ylabel("norm ratio", fontsize=9)
-plots.sign(fig, tier)
-
+book.sign(fig, [0])
 
 # %% [markdown]
 # One start is one start. Here is the same contrast for every seed: how far the class token's ratio exceeds that of the patches in the lower half, and how far the patches' ratio exceeds that of
 # the class token in the upper half.
 
-
 # %%
-def stack(name):
-    """Norm ratios as (batches, sums, tokens); of a ResNet only their means over positions."""
-    ratios = [s.ratio for s in sums[name].values()]
-    if "resnet" in name:
-        ratios = [r.mean(1, keepdims=True) for r in ratios]
-    return np.stack(ratios, 1)
-
-
-def margins(z):
-    """z: (sums, tokens); attention and MLP of a block count alike."""
-    low, high = np.split(z[: len(z) // 4 * 4], 2)
-    difference = [half[:, 0].mean() - half[:, 1:].mean() for half in (low, high)]
-    return difference[0], -difference[1]
-
-
-vits = [name for name in cast if name.startswith("vit_cls")]
+# needs: vit_cls, any ratios
 halves = ("lower half: class token first", "upper half: patches first")
+margins = book.measured(lambda z: residual.margins(z.mean(0)), ratios)
 pd.DataFrame(
-    {plots.label(n, seed=True): margins(stack(n).mean(0)) for n in vits},
-    index=halves,
+    {plots.label(n, seed=True): m for n, m in margins.items()}, index=halves
 ).T.round(2)
 
 # %% [markdown]
 # ## By depth
 
-
 # %%
-def lines(name):
-    """Mean norm ratio and cosine of every residual sum, split as far as the network allows."""
-    found = list(sums[name].values())
-    parts = {"ResNet block": (slice(None), slice(None))}
-    if "vit" in name:
-        parts = {
-            f"{branch}, {token}": (slice(start, None, 2), columns)
-            for start, branch in enumerate(("attention", "MLP"))
-            for token, columns in (
-                ("patches", slice(1, None)),
-                ("class token", [0]),
-            )
-        }
-    return {
-        label: {
-            "ratio": [s.ratio[:, columns].mean() for s in found[rows]],
-            "cosine": [s.cosine[:, columns].mean() for s in found[rows]],
-        }
-        for label, (rows, columns) in parts.items()
-    }
+curves = {}
+for name in book.shown(sums, "vit_cls", "resnet"):
+    if not name.startswith("untrained"):
+        whose = "" if name.startswith("vit_cls") else f"{plots.label(name)} "
+        lines = residual.lines(sums[name])
+        curves |= {f"{whose}{line}": curve for line, curve in lines.items()}
+
+# %% tags=["hide-input"]
+BRANCHES = {"attention": plots.COLOURS["vit_cls"], "MLP": "#56b4e9"}
+OTHERS = [plots.COLOURS[kind] for kind in ("resnet", "vit_gap", "mixer")]
 
 
-# %% mystnb={"figure": {"name": "fig-norm-ratio", "caption": "Norm ratio (left) and cosine (right) of skip and branch by relative depth, seed 0. Solid: patches (ViT) and positions (ResNet). Dashed: class token. The horizontal lines mark equal norms, and orthogonal vectors."}, "image": {"alt": "Two line plots against relative depth: norm ratio of skip to branch, and their cosine. Lines for attention and MLP, each for patches and class token, and for the ResNet."}} tags=["hide-input"]
 def plot_lines(axes, curves):
-    for i, (label, c) in enumerate(curves.items()):
+    """Norm ratio and cosine by relative depth; branches of the ViT and other networks each in a colour."""
+    others = [c for c in curves if c.partition(",")[0] not in BRANCHES]
+    colours = {c: OTHERS[i % len(OTHERS)] for i, c in enumerate(others)}
+    for label, curve in curves.items():
+        look = {
+            "color": colours.get(label) or BRANCHES[label.partition(",")[0]],
+            "marker": "s" if label in colours else "o",
+            "ls": "--" if "class" in label else "-",
+        }
         for ax, key in zip(axes, ("ratio", "cosine")):
-            x = np.linspace(0, 1, len(c[key]))
-            line = "--" if "class" in label else "-"
-            colour = plots.COLOURS["resnet"] if "ResNet" in label else PAIR[i // 2]
-            marker = "s" if "ResNet" in label else "o"
-            ax.plot(x, c[key], line, marker=marker, ms=4, color=colour, label=label)
+            x = np.linspace(0, 1, len(curve[key]))
+            ax.plot(x, curve[key], ms=4, label=label, **look)
             ax.set(xlabel="depth", ylabel={"ratio": "norm ratio"}.get(key, key))
     axes[0].axhline(1, color=plots.INK, lw=0.8)
     axes[1].axhline(0, color=plots.INK, lw=0.8)
     axes[1].legend(loc="upper left", bbox_to_anchor=(1, 1))
 
 
-PAIR = (plots.COLOURS["vit_cls"], "#56b4e9")
-curves = lines("vit_cls-0") | lines("resnet-0")
+# %% mystnb={"figure": {"name": "fig-norm-ratio", "caption": "Norm ratio (left) and cosine (right) of skip and branch by relative depth, seed 0. Solid: patches (ViT) and positions (ResNet). Dashed: class token. The horizontal lines mark equal norms, and orthogonal vectors."}, "image": {"alt": "Two line plots against relative depth: norm ratio of skip to branch, and their cosine. Lines for attention and MLP, each for patches and class token, and for the ResNet."}} tags=["hide-input"]
+# needs: any curves
 fig, axes = plt.subplots(1, 2, figsize=(9.4, 3.4))
 plot_lines(axes, curves)
-plots.sign(fig, tier)
+book.sign(fig, [0])
 
 # %% [markdown]
 # The controls: the same two numbers for untrained networks, averaged over everything. The untrained ViT has small initial weights, hence weak branches. In the untrained ResNet the last norm of
@@ -168,13 +137,14 @@ plots.sign(fig, tier)
 # the trained one, the direction of the claim was not learned.
 
 # %%
+# needs: any sums
 pd.DataFrame(
     {
         plots.label(name, seed=True): {
-            "norm ratio": mean(s.ratio.mean() for s in sums[name].values()),
-            "cosine": mean(s.cosine.mean() for s in sums[name].values()),
+            "norm ratio": residual.by_sum(found).mean(),
+            "cosine": residual.by_sum(found, "cosine").mean(),
         }
-        for name in cast
+        for name, found in sums.items()
     }
 ).T.round(2)
 
@@ -186,169 +156,125 @@ pd.DataFrame(
 # beside its own twin; the last norm of that block starts at one instead of zero, for it would pass nothing on. All are shorter runs than the main ones.
 
 # %%
-VARIANTS = ("early", "middle", "late")
-ablated = models.cast(
-    [
-        "vit_data_1000",
-        *(f"vit_{v}_skipless" for v in VARIANTS),
-        "resnet_short",
-        "resnet_skipless",
-    ],
-    tier,
-)
-accuracy = {f"{c['name']}-{c['seed']}": c["accuracy"] for c in models.cards(tier)}
-removed = {
-    f"{c['name']}-{c['seed']}": c["options"]["without_skips"][0]
-    for c in models.cards(tier)
-    if "without_skips" in c["options"]
-}
+# needs: zoo, vit_middle_skipless
+ablated = book.cast(
+    "vit_data_1000", "vit_early_skipless", "vit_middle_skipless",
+    "vit_late_skipless", "resnet_short", "resnet_skipless",
+)  # fmt: skip
+cards = {c.label: c for c in models.cards(book.tier).values() if c.label in ablated}
+made = {n: c.made.factors for n, c in cards.items() if c.made.study == "skips"}
 similar = {n: sweep({n: m}, images, "all") for n, m in ablated.items()}
-
+entrance = {
+    n: maps.entrance(similar[n].networks[n], layers(ablated[n])[factors["block"]])
+    for n, factors in made.items()
+}
 
 # %% mystnb={"figure": {"name": "fig-partition", "caption": "CKA between all layers of networks trained with all skip connections, or without those of one block (white lines: where that block begins). Last two panels: a ResNet with and without the skip connection of one block. Seed 0."}, "image": {"alt": "Heat maps of CKA between all layers: a ViT with all skips, ViTs without the skips of an early, a middle and a late block, and a ResNet with and without the skip of one block. White lines mark where the changed block begins."}} tags=["hide-input"]
-def entrance(name, i):
-    """Index of the first tap of a network's block i."""
-    block = layers(ablated[name], "block")[i]
-    return next(
-        k for k, tap in enumerate(similar[name].layers) if f"/{block}." in tap
-    )
-
-
-first = [n for n in ablated if n.endswith("-0")]
-if first:
-    columns = -(-len(first) // 2)
-    fig, axes = plt.subplots(2, columns, figsize=(3.3 * columns, 6.2))
-    for ax, name in zip(axes.flat, first):
-        m = similar[name].compute()
-        plots.similarity_map(ax, m, plots.label(name), rows="tap", columns="tap")
-        if name in removed:
-            cut = entrance(name, removed[name]) - 0.5
-            ax.axvline(cut, color="white", lw=1.2)
-            ax.axhline(cut, color="white", lw=1.2)
-    for ax in axes.flat[len(first) :]:
-        ax.set_axis_off()
-    plots.sign(fig, tier)
-else:
-    plots.absent(f"There are no networks without skips at the {tier} tier.")
+# needs: zoo, vit_middle_skipless
+shown = book.shown(ablated, *dict.fromkeys(n.rpartition("-")[0] for n in ablated))
+columns = -(-len(shown) // 2)
+fig, axes = plt.subplots(2, columns, figsize=(3.3 * columns, 6.2), squeeze=False)
+for ax, name in zip(axes.flat, shown):
+    m = similar[name].block(name)
+    plots.similarity_map(ax, m, plots.label(name), rows="tap", columns="tap")
+    if name in entrance:
+        ax.axvline(entrance[name] - 0.5, color="white", lw=1.2)
+        ax.axhline(entrance[name] - 0.5, color="white", lw=1.2)
+for ax in axes.flat[len(shown) :]:
+    ax.set_axis_off()
+book.sign(fig, [0])
 
 # %% [markdown]
 # Accuracy of these networks on the test split, what it costs to lose the skips of one block, in points, and how much the contrast across the entrance of that block (mean CKA of taps on the same side,
 # minus of taps on different sides) exceeds that of the twin. Do the sharpest cut and the highest price go together? And does the ResNet's contrast rise as much? Its block without a skip is the last of the second
 # stage: another relative depth than that of the ViT's middle block.
 
-
 # %%
-def split(m, at):
-    """Mean CKA of taps on the same side of a boundary minus of taps on different sides."""
-    return maps.contrast(m, (np.arange(len(m)) >= at).astype(int))
+# needs: zoo, vit_middle_skipless
+twin = {n: f"{f['twin']}-{cards[n].seed}" for n, f in made.items()}
 
 
-def risen(name):
-    at = entrance(name, removed[name])
-    pair = (name, f"{base[name.split('_')[0]]}-{name[-1]}")
-    cut, whole = (split(similar[n].compute().to_numpy(), at) for n in pair)
-    return cut - whole
+def contrast(name, at):
+    return maps.split(similar[name].block(name).to_numpy(), at)
 
 
-base = {"vit": "vit_data_1000", "resnet": "resnet_short"}
-pd.DataFrame(
-    {
-        plots.label(name, seed=True): {
-            "accuracy": accuracy[name],
-            "cost in points": 100
-            * (accuracy[f"{base[name.split('_')[0]]}-{name[-1]}"] - accuracy[name]),
-            "rise of the contrast": risen(name) if name in removed else np.nan,
-        }
-        for name in ablated
-    }
-).T.round(3)
+rows = {n: {"accuracy": cards[n].accuracy} for n in ablated}
+for n, at in entrance.items():
+    whole, cut = cards[twin[n]], cards[n]
+    rows[n]["cost in points"] = 100 * (whole.accuracy - cut.accuracy)
+    rows[n]["rise of the contrast"] = contrast(n, at) - contrast(twin[n], at)
+pd.DataFrame({plots.label(n, seed=True): r for n, r in rows.items()}).T.round(3)
 
 # %% [markdown]
 # ## Four claims, decided
 
-
 # %%
-seeds = models.shared_seeds(["vit_cls", "resnet"], tier)
-STATISTICS = {
-    "R21-15": lambda s: claims.bootstrap(
-        lambda z: min(margins(z)), stack(f"vit_cls-{s}")
-    ),
-    "R21-16": lambda s: claims.bootstrap(
-        lambda v, r: v.mean() / r.mean(),
-        stack(f"vit_cls-{s}"),
-        stack(f"resnet-{s}"),
-    ),
+per_sum = {name: residual.by_sum(found) for name, found in sums.items()}
+FOUND = {
+    "R21-15": (ratios, ["vit_cls"], residual.two_phases),
+    "R21-16": (per_sum, ["vit_cls", "resnet"], ratio),
 }
+for claim, (measured, roles, f) in FOUND.items():
+    seeds = [
+        bootstrap(f, *(measured[name] for name in names))
+        for names in book.pairs(*roles, among=measured)
+    ]
+    book.decide(claim, seeds, images=len(images))
 
 # %% [markdown]
 # For the partition, both networks are listened to at the same taps; the boundary is the entrance of the changed block. The
 # first tap behind it, norm 1, still sees only the old stream, which makes the contrast a little too small.
 
+# %%
+# needs: zoo, vit_middle_skipless
+test = book.images(2000, seed=0, batch_size=125)
+twins = book.pairs("vit_data_1000", "vit_middle_skipless")
+
+
+def across(name, at):
+    return similar[name].bootstrap(lambda m: maps.split(m, at))
+
+
+def accuracy(name):
+    right = evaluate.predict(ablated[name], test) == test.labels
+    return batched(right.double().numpy(), len(test) // test.batch_size)
+
+
+rise = [across(s, entrance[s]).minus(across(w, entrance[s])) for w, s in twins]
+cost = [bootstrap(residual.price, accuracy(w), accuracy(s)) for w, s in twins]
+for claim, seeds, asked in (("R21-17", rise, images), ("R21-18", cost, test)):
+    book.decide(claim, seeds, images=len(asked))
 
 # %%
-def partition(s):
-    without, twin = f"vit_middle_skipless-{s}", f"vit_data_1000-{s}"
-    at = entrance(without, removed[without])
-    cut, whole = (
-        similar[n].bootstrap(lambda m: split(m, at)) for n in (without, twin)
-    )
-    return cut[0] - whole[0], cut[1] - whole[1]
-
-
-def answers(name):
-    """Right answers on the test split, in batches."""
-    model = ablated[name]
-    return np.array(
-        [(model(x).argmax(1) == y).double().mean().item() for x, y in test]
-    )
-
-
-def cost(s):
-    with torch.inference_mode():
-        twin, without = (answers(f"{n}-{s}") for n in TWINS)
-    return claims.bootstrap(lambda a, b: abs(100 * (a - b) - 4.5), twin, without)
-
-
-# %%
-TWINS = ["vit_data_1000", "vit_middle_skipless"]
-twins = models.shared_seeds(TWINS, tier) if ablated else []
-if twins:
-    test = replace(data.load(tier, "test", seed=0), batch_size=125)
-    STATISTICS |= {"R21-17": partition, "R21-18": cost}
-for claim, f in STATISTICS.items():
-    own = twins if claim in ("R21-17", "R21-18") else seeds
-    asked = test if claim == "R21-18" else images
-    values, draws = zip(*(f(s) for s in own))
-    e = claims.estimate(values, np.stack(draws), len(asked) // asked.batch_size)
-    claims.record(claim, tier, e, seeds=len(own), images=len(asked))
-claims.chapter("06", tier)
+book.table()
 
 # %% tags=["hide-input"]
 kept = {
     label: {k: np.round(v, 3).tolist() for k, v in c.items()}
     for label, c in curves.items()
 }
-claims.keep(
-    "06", tier, {"lines": kept, "settings": {"provenance": plots.provenance(tier)}}
-)
+book.keep(lines=kept)
 
 # %% [markdown]
 # ## The same on natural images
 #
 # The ResNet of CIFAR-10 is wider than that of Scenes, and was trained longer, with other rates and augmentation ({ref}`sec-data`).
 
-# %% mystnb={"figure": {"name": "fig-recorded-ratio", "caption": "CIFAR-10, recorded: norm ratio and cosine by relative depth."}, "image": {"alt": "Two line plots recorded on CIFAR-10 against relative depth: norm ratio of skip to branch, and their cosine, for the ViT's attention and MLP and for the ResNet."}} tags=["hide-input"]
-recorded = claims.results("cifar10", "06")
-if recorded:
-    fig, axes = plt.subplots(1, 2, figsize=(9.4, 3.4))
-    order = [k for k in curves if k in recorded["lines"]]
-    plot_lines(axes, {k: recorded["lines"][k] for k in order})
-    plots.sign(fig, "cifar10", recorded=recorded["settings"]["provenance"])
-else:
-    plots.absent("Not recorded yet.")
+# %%
+recorded = book.recorded("lines")
+
+# %% mystnb={"figure": {"name": "fig-recorded-ratio", "caption": "Recorded at other tiers, one row each: norm ratio and cosine by relative depth."}, "image": {"alt": "Rows of two line plots recorded at other tiers, against relative depth: norm ratio of skip to branch, and their cosine, for the ViT's attention and MLP and for the ResNet."}} tags=["hide-input"]
+# needs: any recorded
+fig, axes = plt.subplots(
+    len(recorded), 2, figsize=(9.4, 3.4 * len(recorded)), squeeze=False
+)
+for row, (other, sections) in zip(axes, recorded):
+    plot_lines(row, sections["lines"])
+    row[0].set_title(other.title)
+book.sign(fig, recorded=recorded)
 
 # %%
-claims.chapter("06", "cifar10")
+book.tables(recorded)
 
 # %% [markdown]
 # ## What it means
@@ -398,9 +324,7 @@ claims.chapter("06", "cifar10")
 # ::::{solution} ex-afterwards
 # :class: dropdown
 # ```python
-# from seelike import evaluate, residual
-#
-# test = data.load(tier, "test", 500)
+# test = book.images(500, seed=0)
 # for block in range(8):
 #     model = residual.remove_skips(models.load("vit_cls", tier), [block])
 #     print(block, (evaluate.predict(model, test) == test.labels).float().mean())

@@ -34,18 +34,16 @@ n_images = 512
 n_probe = 768
 
 # %% tags=["hide-input"]
-from dataclasses import replace
 from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
-from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, max_pool2d
 
-from seelike import capture, claims, data, models, plots, probes, scenes
-from seelike.cka import localization_sweep
+from seelike import capture, data, localization, plots, scenes
+from seelike.chapter import Chapter
+from seelike.intervals import bootstrap, bounded, estimate, ratio
 
-plots.style()
+book = Chapter("07", tier)
 
 # %% [markdown]
 # ## Method: one token against one patch
@@ -62,31 +60,22 @@ plots.style()
 # into as many, larger patches.
 
 # %%
-images = data.load(
-    tier, "test", n_images, seed=7, transform=models.transform("vit_cls", tier)
-)
-images = replace(images, batch_size=64)
-cast = models.cast(["vit_cls", "vit_gap", "resnet"], tier)
-cast |= {f"untrained {n}": models.untrained(n, tier) for n in ("vit_cls", "resnet")}
-last = {name: capture.layers(model, "block")[-1] for name, model in cast.items()}
-place = {
-    name: localization_sweep(model, last[name], images)
-    for name, model in cast.items()
+images = book.images(n_images, seed=7, batch_size=64)
+cast = book.cast("vit_cls", "vit_gap", "resnet", untrained=("vit_cls", "resnet"))
+place = book.measured(lambda model: localization.at_last_block(model, images), cast)
+tables = {
+    name: localization.table(place[name].compute().to_numpy())
+    for name in book.shown(place, "vit_cls", "vit_gap", "resnet")
 }
 
-# %%
+# %% tags=["hide-input"]
+ORDER = ("vit_cls-0", "vit_gap-0", "resnet-0", "untrained vit_cls", "untrained resnet", "pixels")  # fmt: skip
 SPOTS = {"corner": (0, 0), "edge": (0, 0.5), "interior": (0.5, 0.5)}
 
 
-def matrix(m):
-    """The block tokens x patches of a map over tokens and patches."""
-    n = len(m) // 2
-    return m[:n, n:]
-
-
-def spot_maps(row, table):
+def spot_maps(row, name, table):
     """The similarity of the tokens at three places to every patch."""
-    side = int(len(table) ** 0.5)
+    side = localization.side(len(table))
     for ax, (r, c) in zip(row, SPOTS.values()):
         r, c = int(r * side), int(c * side)
         ax.imshow(table[r * side + c].reshape(side, side), cmap=plots.MAP, vmin=0)
@@ -94,92 +83,70 @@ def spot_maps(row, table):
         ax.set(xticks=[], yticks=[])
         top = table[r * side + c].max()
         ax.set_xlabel(f"max {top:.2f}", fontsize=8, labelpad=2)
+    row[0].set_ylabel(plots.label(name).replace(", ", "\n"), fontsize=9)
 
 
 # %% mystnb={"figure": {"name": "fig-localization", "caption": "CKA of one position of the last block (white ring: corner, edge, interior) with every patch of the input; each map has its own scale, from 0 to the maximum under it. Seed 0; two rows are untrained. Last row: the patch itself in the place of the token, which shows how far patches of these images are alike."}, "image": {"alt": "A grid of small heat maps over the image's patches, one row per network and one column for a corner, an edge and an interior position, each marked by a white ring."}} tags=["hide-input"]
-shown = [n for n in cast if n.endswith("-0") or "untrained" in n]
-tables = {name: matrix(place[name].compute().to_numpy()) for name in shown}
-pixels = place["vit_cls-0"].compute().to_numpy()
-tables["pixels"] = pixels[len(pixels) // 2 :, len(pixels) // 2 :]
+# needs: any place
+whole = next(iter(place.values())).compute().to_numpy()
+tables["pixels"] = localization.pixels(whole)
 fig, axes = plt.subplots(len(tables), 3, figsize=(5, 1.8 * len(tables)))
 for row, (name, table) in zip(axes, tables.items()):
-    spot_maps(row, table)
-    row[0].set_ylabel(plots.label(name).replace(", ", "\n"), fontsize=9)
+    spot_maps(row, name, table)
 for ax, spot in zip(axes[0], SPOTS):
     ax.set_title(spot)
-plots.sign(fig, tier)
+book.sign(fig, [0])
 
 # %% [markdown]
 # ## In one number
 #
 # The share of interior positions whose most similar patch is their own, and its mean CKA, for every network:
 
-
 # %%
-def interior(side):
-    """Positions that are not at the edge of a side x side grid."""
-    r, c = np.divmod(np.arange(side**2), side)
-    return (np.minimum(r, c) > 0) & (np.maximum(r, c) < side - 1)
-
-
-def own_share(table):
-    """Share of interior positions whose most similar patch is their own."""
-    inside = interior(int(len(table) ** 0.5))
-    return (table.argmax(1) == np.arange(len(table)))[inside].mean()
-
-
-def own_cka(table):
-    """Mean CKA of interior positions with their own patch."""
-    return np.diag(table)[interior(int(len(table) ** 0.5))].mean()
-
-
-def summary(f, m):
-    return f(matrix(m))
-
+share, likeness = (
+    {name: localization.resampled(found, f) for name, found in place.items()}
+    for f in (localization.own_share, localization.own_cka)
+)
 
 # %% mystnb={"figure": {"name": "fig-own-patch", "caption": "Interior positions of the last block: share whose most similar patch is their own (left), and CKA with their own patch (right); intervals over images, cut where a share cannot be. Chance on the left is one over the number of patches: more for the ResNet, which has few."}, "image": {"alt": "Two dot plots with one row per network: share of interior positions most similar to their own patch, and CKA with the own patch, both with 95 % intervals."}} tags=["hide-input"]
-batches = len(place["vit_cls-0"].hsic)
-fig, axes = plt.subplots(1, 2, figsize=(8.6, 0.33 * len(cast) + 1.3), sharey=True)
-for ax, f, label in zip(
-    axes,
-    (own_share, own_cka),
-    ("share, own patch most similar", "CKA, own patch"),
-):
-    rows = {}
-    for name, sums in place.items():
-        value, draws = sums.bootstrap(partial(summary, f))
-        e = claims.estimate([value], draws[None], batches)
-        rows[name] = (value, max(e.low, 0), min(e.high, 1)) if f is own_share else e
+# needs: any place
+book.pairs("vit_cls", "resnet", among=place)
+fig, axes = plt.subplots(1, 2, figsize=(8.6, 0.33 * len(place) + 1.3), sharey=True)
+panels = {
+    "share, own patch most similar": {
+        n: bounded(estimate([r])) for n, r in share.items()
+    },
+    "CKA, own patch": {n: estimate([r]) for n, r in likeness.items()},
+}
+for ax, (label, rows) in zip(axes, panels.items()):
     plots.intervals(ax, rows, {name: plots.colour(name) for name in rows})
     ax.set_yticks(range(len(rows)), [plots.label(n, seed=True) for n in rows])
     ax.set(xlabel=label)
 axes[0].set_xlim(-0.03, 1.03)
-plots.sign(fig, tier, models.shared_seeds(["vit_cls", "resnet"], tier))
+book.sign(fig)
+
+# %%
+few = book.images(n_images * 3 // 8, seed=8)
+few = few.with_batches(min(64, len(few)), drop_last=True)
+trained = {n: cast[n] for n in cast if not n.startswith("untrained")}
+firsts = {n: cast[n] for n in book.shown(trained, "vit_cls", "vit_gap", "resnet")}
+vits = {n: model for n, model in firsts.items() if not n.startswith("resnet")}
+by_depth = book.measured(lambda model: localization.by_depth(model, few), firsts)
 
 # %% mystnb={"figure": {"name": "fig-place-depth", "caption": "Share of interior positions most similar to their own patch, by block, seed 0, on fewer and other images. The last stage of the ResNet has four interior positions, so its curve there moves in steps of a quarter."}, "image": {"alt": "Line plot against block: share of interior positions most similar to their own input patch, for the two ViTs and the last stages of the ResNet."}} tags=["hide-input"]
-few = data.load(
-    tier,
-    "test",
-    n_images * 3 // 8,
-    seed=8,
-    transform=models.transform("vit_cls", tier),
-)
-few = replace(few, batch_size=64)
+# needs: any by_depth
 fig, ax = plt.subplots(figsize=(6, 3.3))
-for name in (n for n in cast if n.endswith("-0")):
-    blocks = capture.layers(cast[name], "block")
-    chosen = blocks[-3:] if "resnet" in name else blocks[1::2]
-    y = [
-        own_share(
-            matrix(localization_sweep(cast[name], b, few).compute().to_numpy())
-        )
-        for b in chosen
-    ]
-    x = [blocks.index(b) for b in chosen]
-    ax.plot(x, y, "o-", color=plots.colour(name), label=plots.label(name))
+for name, shares in by_depth.items():
+    ax.plot(
+        list(shares),
+        list(shares.values()),
+        "o-",
+        color=plots.colour(name),
+        label=plots.label(name),
+    )
 ax.set(xlabel="block", ylabel="own patch most similar", ylim=(-0.03, 1.03))
 ax.legend(loc="lower left")
-plots.sign(fig, tier)
+book.sign(fig, [0])
 
 # %% [markdown]
 # ## What one token can tell
@@ -189,39 +156,25 @@ plots.sign(fig, tier)
 # resolution of its last stage first.
 
 # %%
-shots = data.load(tier, "train", n_probe, seed=70)
-test = data.load(tier, "test", n_probe, seed=71)
-n_classes = len(test.classes)
+# needs: labels
+shots, test = book.probe(n_probe, n_probe, seeds=(70, 71))
+chance = 1 / len(test.classes)
+others = {n: trained[n] for n in trained if n not in firsts}
 
 
-def coarse(h):
-    """Tokens, or a feature map pooled to the last stage's grid, as positions."""
-    if h.ndim == 4:
-        h = adaptive_avg_pool2d(h, last_side)
-    return capture.patches(h)
+def single(model, first=0):
+    blocks = capture.layers(model)[first:]
+    return localization.single_tokens(model, shots, test, blocks)
 
 
-with capture.capture(cast["resnet-0"], [last["resnet-0"]]) as found:
-    cast["resnet-0"](next(iter(images))[0])
-last_side = found[last["resnet-0"]].shape[-1]
-
-# %%
-accuracy = {
-    name: probes.few_shot(
-        cast[name],
-        capture.layers(cast[name], "block")[0 if name.endswith("-0") else -1 :],
-        shots,
-        test,
-        n_classes,
-        view=coarse,
-    )
-    for name in cast
-    if "untrained" not in name
-}
+accuracy = book.measured(single, firsts)
+accuracy |= book.measured(lambda model: single(model, -1), others)
+last = {name: list(found.values())[-1] for name, found in accuracy.items()}
 
 
-# %% mystnb={"figure": {"name": "fig-token-probes", "caption": "Ten-shot accuracy of single positions. Left: mean over positions by relative depth, seed 0; the class token is not among them. Dotted: chance. Right: every position of the last block, each map with its own scale."}, "image": {"alt": "Left: line plot of mean ten-shot accuracy of single positions against relative depth for ViT with class token, ViT with average pooling and ResNet. Right: three heat maps of accuracy at each position of the last block."}} tags=["hide-input"]
-def token_probes(axes, by_layer, maps):
+# %% tags=["hide-input"]
+def token_probes(axes, by_layer, maps, chance):
+    """Accuracy of single positions by relative depth, and at every position of the last block."""
     for name, y in by_layer.items():
         axes[0].plot(
             np.linspace(0, 1, len(y)),
@@ -230,11 +183,11 @@ def token_probes(axes, by_layer, maps):
             color=plots.colour(name),
             label=plots.label(name),
         )
-    axes[0].axhline(0.1, color=plots.INK, ls=":", lw=1.2)
+    axes[0].axhline(chance, color=plots.INK, ls=":", lw=1.2)
     axes[0].set(xlabel="relative depth", ylabel="ten-shot accuracy", ylim=(0, 1))
     axes[0].legend(loc="upper left", fontsize=8.5)
     for ax, (name, y) in zip(axes[1:], maps.items()):
-        side = int(len(y) ** 0.5)
+        side = localization.side(len(y))
         plots.similarity_map(
             ax,
             np.reshape(y, (side, side)),
@@ -248,59 +201,48 @@ def token_probes(axes, by_layer, maps):
         ax.invert_yaxis()
 
 
-first = [name for name in accuracy if name.endswith("-0")]
-by_layer = {n: [a.mean() for a in accuracy[n].values()] for n in first}
-maps = {n: accuracy[n][last[n]].mean(0) for n in first}
+# %% mystnb={"figure": {"name": "fig-token-probes", "caption": "Ten-shot accuracy of single positions. Left: mean over positions by relative depth, seed 0; the class token is not among them. Dotted: chance. Right: every position of the last block, each map with its own scale."}, "image": {"alt": "Left: line plot of mean ten-shot accuracy of single positions against relative depth for ViT with class token, ViT with average pooling and ResNet. Right: three heat maps of accuracy at each position of the last block."}} tags=["hide-input"]
+# needs: labels, any accuracy
+by_layer = {
+    n: [a.mean() for a in accuracy[n].values()] for n in firsts if n in accuracy
+}
+maps = {n: last[n].mean(0) for n in by_layer}
 fig, axes = plt.subplots(
     1,
-    1 + len(first),
-    figsize=(4 + 2.5 * len(first), 3),
-    width_ratios=[1.5] + [1] * len(first),
+    1 + len(maps),
+    figsize=(4 + 2.5 * len(maps), 3),
+    width_ratios=[1.5] + [1] * len(maps),
 )
-token_probes(axes, by_layer, maps)
-plots.sign(fig, tier)
+token_probes(axes, by_layer, maps, chance)
+book.sign(fig, [0])
 
 # %% [markdown]
 # ## One token, or all together?
 #
 # The same probes on aggregates: the class token, the mean over patches, the mean over all tokens, and one patch alone (the first, a corner).
 
-
 # %%
-def aggregates(h):
-    """Class token (if any), mean of patches, mean of all tokens, first patch."""
-    grid = capture.patches(h)
-    prefix = [h[:, 0]] if h.shape[1] > grid.shape[1] else []
-    return torch.stack([*prefix, grid.mean(1), h.mean(1), grid[:, 0]], 1)
-
-
-NAMES = ["class token", "mean of patches", "mean of tokens", "first patch"]
-pooled = {
-    name: probes.few_shot(
-        cast[name],
-        capture.layers(cast[name], "block"),
-        shots,
-        test,
-        n_classes,
-        view=aggregates,
-    )
-    for name in cast
-    if name.startswith("vit") and (name.endswith("-0") or "gap" in name)
-}
+# needs: labels
+every_gap = {n: m for n, m in others.items() if n.startswith("vit_gap")}
+pooled = book.measured(
+    lambda model: localization.together(model, shots, test), vits | every_gap
+)
 
 # %% mystnb={"figure": {"name": "fig-aggregates", "caption": "Ten-shot accuracy of aggregated tokens by block, seed 0. Where there is no class token, the mean of patches is the mean of all tokens. Dotted: chance."}, "image": {"alt": "Two line plots of ten-shot accuracy against block, for the ViT with class token and the ViT with average pooling: class token, mean of patches, mean of all tokens, first patch alone."}} tags=["hide-input"]
-both = [n for n in pooled if n.endswith("-0")]
-fig, axes = plt.subplots(1, len(both), figsize=(4.2 * len(both), 3.3), sharey=True)
-for ax, name in zip(np.atleast_1d(axes), both):
-    curves = np.array([a.mean(0) for a in pooled[name].values()]).T
-    for label, y in zip(NAMES[-len(curves) :], curves):
-        colour = plots.DEPTHS[NAMES.index(label)]
-        ax.plot(y, "o-", ms=4, color=colour, label=label)
-    ax.axhline(0.1, color=plots.INK, ls=":", lw=1.2)
+# needs: labels, any pooled
+both = [n for n in pooled if n in firsts]
+fig, axes = plt.subplots(
+    1, len(both), figsize=(4.2 * len(both), 3.3), sharey=True, squeeze=False
+)
+for ax, name in zip(axes.flat, both):
+    for label, y in pooled[name].items():
+        colour = plots.DEPTHS[localization.AGGREGATES.index(label)]
+        ax.plot(y.mean(0), "o-", ms=4, color=colour, label=label)
+    ax.axhline(chance, color=plots.INK, ls=":", lw=1.2)
     ax.set(title=plots.label(name), xlabel="block", ylim=(0, 1.02))
     ax.legend(fontsize=8.5)
-np.atleast_1d(axes)[0].set_ylabel("ten-shot accuracy")
-plots.sign(fig, tier)
+axes[0, 0].set_ylabel("ten-shot accuracy")
+book.sign(fig, [0])
 
 # %% [markdown]
 # ## What the token at the object knows
@@ -313,173 +255,140 @@ plots.sign(fig, tier)
 # Where the object is, and whether it covers a position, is itself a hint: large shapes cover more, and an object that is not here is elsewhere. So the yardstick is not one class in ten, but the best guess of
 # someone who knows only the position and its group.
 
+# %%
+# needs: truth
+drawn = scenes.sample(n_probe, 72, correlation=0.1)
+known = {}
+for task in data.TRUTHS:
+    shown, asked = (data.target(task, tier, s, n_probe, 72) for s in data.SPLITS)
+    probed = partial(
+        localization.on_and_off, shown=shown, asked=asked, groups=drawn.on_grid
+    )
+    if found := book.measured(probed, vits):
+        known[task] = found
 
 # %%
-def on_and_off(model, target):
-    """Accuracy of single patches on the object and off it, by block: (2, blocks)."""
-    fit, test = (data.target(target, tier, s, n_probe, 72) for s in data.SPLITS)
-    chosen = capture.layers(model, "block")[1::2]
-    (x, y), (z, truth) = (
-        probes.features(model, chosen, d, capture.patches) for d in (fit, test)
-    )
-    rows = probes.shots(y, 10, len(fit.classes))
-    found = []
-    for layer in chosen:
-        few, all_of = x[layer][rows].transpose(0, 1), z[layer].transpose(0, 1)
-        probe = probes.RidgeProbe().fit(few, y[rows], len(fit.classes))
-        right = (probe.predict(all_of) == truth).T
-        found.append([right[where].double().mean().item() for where in (on, off)])
-    return np.transpose(found)
-
-
-def groups(n, seed, split="test"):
-    """Which positions of which scenes the object covers, and which are clear of it and its shadow."""
-    drawn = scenes.sample(n, seed, correlation=0.1, split=split).mask.float()[
-        :, None
+# needs: truth, any known
+many = scenes.sample(8192, 73, correlation=0.1, split="train")
+name = next(iter(next(iter(known.values()))))
+groups = many.on_grid(localization.last_side(cast[name], images))
+guesses = {
+    task: [
+        localization.best_guess(*data.truth(many, task), where) for where in groups
     ]
-    patch = scenes.SIZE // 8
-    near = max_pool2d(drawn, 11, 1, 5)
-    return avg_pool2d(drawn, patch).flatten(1) > 0.5, avg_pool2d(
-        near, patch
-    ).flatten(1) == 0
-
-
-def guess(truth, where, classes):
-    """Share of right answers when each position always gives its most frequent class."""
-    n = [(where & (truth == c)[:, None]).sum(0) for c in range(classes)]
-    return (torch.stack(n).amax(0).sum() / where.sum()).item()
-
+    for task in known
+}
 
 # %% mystnb={"figure": {"name": "fig-object", "caption": "Ten-shot accuracy of single patches by block, for the object's shape, texture and position (quadrant of its centre), on the object (solid) and off it (dashed). Dotted: the best guess that knows only the position and its group (upper and lower line, where they differ). Seed 0, one draw of shots, no interval."}, "image": {"alt": "Line plots of probe accuracy against block, one panel for each of shape, texture and position; solid lines on the object, dashed off it, for two ViTs; dotted lines at the best guess from the position alone."}} tags=["hide-input"]
-TASKS = {"shape": 10, "texture": 10, "position": 4}
-if tier == "scenes":
-    on, off = groups(n_probe, 72)
-    many = groups(8192, 73, "train")
-    fig, axes = plt.subplots(1, 3, figsize=(9.6, 3.2), sharey=True)
-    for ax, (task, classes) in zip(axes, TASKS.items()):
-        for name in ("vit_cls-0", "vit_gap-0"):
-            for y, line in zip(on_and_off(cast[name], task), ("-", "--")):
-                label = plots.label(name) if line == "-" else None
-                blocks = range(1, 2 * len(y), 2)
-                colour = plots.colour(name)
-                ax.plot(
-                    blocks, y, line, marker="o", ms=4, color=colour, label=label
-                )
-        truth = data.target(task, tier, "train", 8192, 73).labels
-        for where in many:
-            ax.axhline(
-                guess(truth, where, classes), color=plots.INK, ls=":", lw=1.2
+# needs: truth, any known
+fig, axes = plt.subplots(
+    1, len(known), figsize=(3.2 * len(known), 3.2), sharey=True, squeeze=False
+)
+for ax, (task, found) in zip(axes.flat, known.items()):
+    for name, curves in found.items():
+        for y, line in zip(curves, ("-", "--")):
+            ax.plot(
+                range(1, 2 * len(y), 2),
+                y,
+                line,
+                marker="o",
+                ms=4,
+                color=plots.colour(name),
+                label=plots.label(name) if line == "-" else None,
             )
-        ax.set(title=task, xlabel="block", ylim=(0, 1))
-    axes[0].set_ylabel("ten-shot accuracy")
-    axes[0].legend(loc="upper left", fontsize=9)
-    plots.sign(fig, tier)
-else:
-    plots.absent(f"The {tier} tier does not know where its objects are.")
+    for level in guesses[task]:
+        ax.axhline(level, color=plots.INK, ls=":", lw=1.2)
+    ax.set(title=task, xlabel="block", ylim=(0, 1))
+axes[0, 0].set_ylabel("ten-shot accuracy")
+axes[0, 0].legend(loc="upper left", fontsize=9)
+book.sign(fig, [0])
 
 # %% [markdown]
 # ## Five claims, decided
 
+# %%
+PLACES = {
+    "R21-19": (("vit_cls", "resnet"), lambda v, r: localization.margin(share[v], share[r])),
+    "R21-20": (("vit_cls",), lambda v: localization.resampled(place[v], localization.edges)),
+    "R21-21": (("vit_cls", "vit_gap"), lambda v, g: share[v].minus(share[g])),
+}  # fmt: skip
+for claim, (roles, f) in PLACES.items():
+    seeds = [f(*names) for names in book.pairs(*roles, among=place)]
+    book.decide(claim, seeds, images=len(images))
 
 # %%
-def edges(table):
-    """Corner tokens: CKA with edge minus interior patches; and how much more than interior ones."""
-    side = int(len(table) ** 0.5)
-    inside, other = interior(side), ~np.eye(len(table), dtype=bool)
-    corner = np.isin(
-        np.arange(len(table)), [0, side - 1, side**2 - side, side**2 - 1]
-    )
-
-    def bias(rows):
-        pick = rows[:, None] & other
-        return table[pick & ~inside].mean() - table[pick & inside].mean()
-
-    return min(bias(corner), bias(corner) - bias(inside))
-
-
-def between(a, b, f):
-    """A statistic of two networks on the same resamples of images."""
-    draws = [place[n].bootstrap(lambda m: own_share(matrix(m))) for n in (a, b)]
-    return f(draws[0][0], draws[1][0]), np.array(
-        [f(x, y) for x, y in zip(draws[0][1], draws[1][1])]
-    )
-
-
-def gap_tokens(single, together):
-    points = 100 * single
-    return max(100 * together - points.mean(), points.max() - points.min())
-
+# needs: labels, vit_gap
+mean = {name: found["mean of patches"][:, -1] for name, found in pooled.items()}
+PROBED = {
+    "R21-22": (("vit_cls", "vit_gap"), lambda v, g: bootstrap(ratio, last[g], last[v])),
+    "R21-23": (("vit_gap",), lambda g: bootstrap(localization.gap, last[g], mean[g])),
+}  # fmt: skip
+for claim, (roles, f) in PROBED.items():
+    seeds = [f(*names) for names in book.pairs(*roles, among=last)]
+    book.decide(claim, seeds, images=len(test))
 
 # %%
-STATISTICS = {
-    "R21-19": lambda v, g, r: between(v, r, lambda a, b: min(a - 0.6, a - b - 0.3)),
-    "R21-20": lambda v, g, r: place[v].bootstrap(lambda m: edges(matrix(m))),
-    "R21-21": lambda v, g, r: between(v, g, lambda a, b: a - b),
-    "R21-22": lambda v, g, r: claims.bootstrap(
-        lambda a, b: a.mean() / b.mean(), accuracy[g][last[g]], accuracy[v][last[v]]
-    ),
-    "R21-23": lambda v, g, r: claims.bootstrap(
-        gap_tokens, accuracy[g][last[g]], pooled[g][last[g]][:, 0]
-    ),
-}
-names = ["vit_cls", "vit_gap", "resnet"]
-for claim, f in STATISTICS.items():
-    probe, needed = claim > "R21-21", names if claim > "R21-20" else names[::2]
-    seeds = models.shared_seeds(needed, tier)
-    if not seeds or not any(needed[1] in name for name in cast):
-        continue  # this tier lacks a network
-    values, draws = zip(*(f(*(f"{n}-{s}" for n in names)) for s in seeds))
-    asked = test if probe else images
-    e = claims.estimate(values, np.stack(draws), -(-len(asked) // asked.batch_size))
-    claims.record(claim, tier, e, seeds=len(seeds), images=len(asked))
-claims.chapter("07", tier)
+book.table()
 
 # %% tags=["hide-input"]
-kept = {
-    "layers": {n: np.round(y, 3).tolist() for n, y in by_layer.items()},
-    "maps": {n: np.round(y, 3).tolist() for n, y in maps.items()},
-    "place": {n: t.round(3).tolist() for n, t in tables.items()},
-    "settings": {"provenance": plots.provenance(tier)},
-}
-claims.keep("07", tier, kept)
+book.keep(place={n: t.round(3).tolist() for n, t in tables.items()})
+
+# %% tags=["hide-input"]
+# needs: labels, any accuracy
+book.keep(
+    layers={n: np.round(y, 3).tolist() for n, y in by_layer.items()},
+    maps={n: np.round(y, 3).tolist() for n, y in maps.items()},
+)
 
 # %% [markdown]
 # ## The same on natural images
 #
 # The ResNet of CIFAR-10 is wider than that of Scenes, and was trained longer, with other rates and augmentation ({ref}`sec-data`).
 
-# %% mystnb={"figure": {"name": "fig-recorded-localization", "caption": "CIFAR-10, recorded: CKA of three positions of the last block with every input patch, each map with its own scale from 0 to the maximum under it; rows as above."}, "image": {"alt": "A grid of small heat maps recorded on CIFAR-10, one row per network, and columns for a corner, an edge and an interior position, each marked by a white ring."}} tags=["hide-input"]
-recorded = claims.results("cifar10", "07")
-if recorded:
-    held = {
-        n: np.array(recorded["place"][n]) for n in tables if n in recorded["place"]
-    }
-    fig, axes = plt.subplots(len(held), 3, figsize=(5, 1.8 * len(held)))
-    for row, (name, table) in zip(axes, held.items()):
-        spot_maps(row, table)
-        row[0].set_ylabel(plots.label(name).replace(", ", "\n"), fontsize=9)
-    for ax, spot in zip(axes[0], SPOTS):
-        ax.set_title(spot)
-    plots.sign(fig, "cifar10", recorded=recorded["settings"]["provenance"])
-else:
-    plots.absent("Not recorded yet.")
+# %%
+recorded, recorded_probes = book.recorded("place"), book.recorded("maps")
 
-# %% mystnb={"figure": {"name": "fig-recorded-probes", "caption": "CIFAR-10, recorded: ten-shot accuracy of single positions, as above."}, "image": {"alt": "Recorded on CIFAR-10. Left: line plot of mean ten-shot accuracy of single positions against relative depth. Right: heat maps of accuracy at each position of the last block, one per network."}} tags=["hide-input"]
-if recorded:
-    held = {n: recorded["maps"][n] for n in maps if n in recorded["maps"]}
-    fig, axes = plt.subplots(
-        1,
-        1 + len(held),
-        figsize=(4 + 2.5 * len(held), 3),
-        width_ratios=[1.5] + [1] * len(held),
+# %% mystnb={"figure": {"name": "fig-recorded-localization", "caption": "Recorded at other tiers: CKA of three positions of the last block with every input patch, each map with its own scale from 0 to the maximum under it; rows as above, tier by tier."}, "image": {"alt": "A grid of small heat maps recorded at other tiers, one row per network, and columns for a corner, an edge and an interior position, each marked by a white ring."}} tags=["hide-input"]
+# needs: any recorded
+rows = [
+    (r.tier, name, np.array(r.sections["place"][name]))
+    for r in recorded
+    for name in ORDER
+    if name in r.sections["place"]
+]
+fig, axes = plt.subplots(len(rows), 3, figsize=(5, 1.8 * len(rows)), squeeze=False)
+for row, (other, name, table) in zip(axes, rows):
+    spot_maps(row, name, table)
+    if len(recorded) > 1:
+        row[0].set_title(other.title, loc="left", fontsize=9)
+for ax, spot in zip(axes[0], SPOTS):
+    ax.set_title(spot)
+book.sign(fig, recorded=recorded)
+
+# %% mystnb={"figure": {"name": "fig-recorded-probes", "caption": "Recorded at other tiers, one row each: ten-shot accuracy of single positions, as above."}, "image": {"alt": "Recorded at other tiers, one row each. Left: line plot of mean ten-shot accuracy of single positions against relative depth. Right: heat maps of accuracy at each position of the last block, one per network."}} tags=["hide-input"]
+# needs: any recorded_probes
+fig, axes = plt.subplots(
+    len(recorded_probes),
+    4,
+    figsize=(11.5, 3 * len(recorded_probes)),
+    width_ratios=[1.5, 1, 1, 1],
+    squeeze=False,
+)
+for row, (other, sections) in zip(axes, recorded_probes):
+    held = [n for n in ORDER if n in sections["maps"]]
+    token_probes(
+        row,
+        {n: sections["layers"][n] for n in held},
+        {n: sections["maps"][n] for n in held},
+        1 / other.classes,
     )
-    token_probes(axes, {n: recorded["layers"][n] for n in held}, held)
-    plots.sign(fig, "cifar10", recorded=recorded["settings"]["provenance"])
-else:
-    plots.absent("Not recorded yet.")
+    row[0].set_title(other.title)
+    for ax in row[1 + len(held) :]:
+        ax.set_axis_off()
+book.sign(fig, recorded=recorded_probes)
 
 # %%
-claims.chapter("07", "cifar10")
+book.tables(recorded)
 
 # %% [markdown]
 # ## What it means

@@ -32,15 +32,19 @@ tier = "scenes"
 n_images = 1024
 
 # %% tags=["hide-input"]
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import torch
 
-from seelike import capture, claims, data, models, plots, probes
+from seelike import capture, data, maps, models, plots, probes, project, tiers
+from seelike.chapter import Chapter
 from seelike.cka import sweep
+from seelike.intervals import bootstrap, combine
 
-plots.style()
+book = Chapter("08", tier)
+home = tiers.get(project.DEFAULT)
 
 # %% [markdown]
 # ## Method: the same run on less
@@ -53,82 +57,66 @@ plots.style()
 # trained one, and two fully trained ViTs from different starts.
 
 # %%
-images = data.load(
-    tier, "test", n_images, seed=9, transform=models.transform("vit_cls", tier)
-)
-cards = {c["name"]: c for c in models.cards(tier) if c["seed"] == 0}
-SIZES = {"vit_data": "ViT", "vit_small_data": "ViT, half width"}
-SHARES = (3, 10, 30, 100, 1000)
-
-
-def family(prefix):
-    """Networks of the data-size study by share of the base set in percent."""
-    names = {share: f"{prefix}_{share:03d}" for share in SHARES}
-    return {s: models.load(n, tier) for s, n in names.items() if n in cards}
-
-
-by_data = {prefix: family(prefix) for prefix in SIZES}
-by_data = {p: nets for p, nets in by_data.items() if len(nets) == len(SHARES)}
-SHADE = dict(zip(SHARES, (*plots.DEPTHS, plots.INK)))
+# needs: zoo, vit_data_100, vit_small_data_100
+images = book.images(n_images, seed=9)
+families = {}  # cards by width and share of the base set
+for card in models.cards(book.tier, study="data").values():
+    if card.seed == 0:
+        width, share = card.made.factors["width"], card.made.factors["share"]
+        families.setdefault(width, {})[f"{100 * share:g} %"] = card
+FULL = "100 %"
+main_width, small_width = sorted(families, reverse=True)
 pd.DataFrame(
     {
-        SIZES[p]: {f"{s} %": cards[f"{p}_{s:03d}"]["accuracy"] for s in SHARES}
-        for p in by_data
+        f"ViT, width {w}": {s: c.accuracy for s, c in f.items()}
+        for w, f in families.items()
     }
 ).round(3).rename_axis("test accuracy")
 
 
 # %%
-def start(prefix):
+# needs: zoo, vit_data_100, vit_small_data_100
+def start(card):
     """The weights that a family started from."""
-    card = cards[f"{prefix}_100"]
-    return models.create(
-        card["architecture"], tier, seed=0, **card["options"]
-    ).eval()
+    made = models.create(card.architecture, book.tier, seed=0, **card.options)
+    return made.eval().to(models.place())
 
 
-similar = {
-    prefix: sweep(
-        {str(s): m for s, m in nets.items()} | {"start": start(prefix)}, images
-    )
-    for prefix, nets in by_data.items()
+by_data = {
+    width: {share: models.load(c.name, book.tier) for share, c in family.items()}
+    | {"start": start(family[FULL])}
+    for width, family in families.items()
 }
+similar = {width: sweep(nets, images) for width, nets in by_data.items()}
 
 
 # %%
-def to_full(m, row, rows=(*SHARES, "start")):
-    """CKA of every block of one network with the same block of the 100 % network."""
-    n = len(m) // len(rows)
-    i, j = (n * rows.index(r) for r in (row, 100))
-    return np.diag(m[i : i + n, j : j + n])
+# needs: zoo, vit_data_100, vit_small_data_100
+def to_full(width, name):
+    """CKA of every block of a network with the same block of the 100 % network."""
+    return np.diag(similar[width].block(name, FULL))
 
 
-def other_seeds():
-    """CKA of every block of ViT-CLS with the same block of another seed."""
-    pair = models.cast(["vit_cls"], tier)
-    two = dict(list(pair.items())[:2])
-    m = sweep(two, images).compute().to_numpy()
-    return np.diag(m[: len(m) // 2, len(m) // 2 :]) if len(two) > 1 else None
-
+first_two = dict(list(book.cast("vit_cls").items())[:2])
+other_start = sweep(first_two, images)
 
 # %% mystnb={"figure": {"name": "fig-data-cka", "caption": "CKA of each block with the same block of the network trained on the whole base set. Grey, dashed: the untrained start. Grey, dotted: two ViTs of the main recipe (longer runs, full width) from different starts. One seed."}, "image": {"alt": "Two line plots of CKA from 0 to 1 against block, for two widths of ViT: one line for each share of training data, a dashed grey line for untrained weights and, on the left, a dotted grey one for two different starts."}} tags=["hide-input"]
-if by_data:
-    control = other_seeds()
-    fig, axes = plt.subplots(1, 2, figsize=(9.2, 3.5), sharey=True)
-    for ax, (prefix, sums) in zip(axes, similar.items()):
-        m = sums.compute().to_numpy()
-        for share in (3, 10, 30, 1000):
-            ax.plot(to_full(m, share), "o-", color=SHADE[share], label=f"{share} %")
-        grey = plots.COLOURS["control"]
-        ax.plot(to_full(m, "start"), "--", color=grey, label="start")
-        if control is not None and prefix == "vit_data":
-            ax.plot(control, ":", color=grey, label="other start")
-        ax.set(title=SIZES[prefix], xlabel="block", ylim=(0, 1.03))
-    axes[0].set_ylabel("CKA with 100 %")
-    axes[0].legend(loc="lower left", fontsize=8.5)
-    plots.sign(fig, tier)
-else:
-    plots.absent(f"There are no networks of other data sizes at the {tier} tier.")
+# needs: zoo, vit_data_100, vit_small_data_100
+GREY = plots.COLOURS["control"]
+SHADE = dict(zip(families[main_width], (*plots.DEPTHS, plots.INK)))
+fig, axes = plt.subplots(1, 2, figsize=(9.2, 3.5), sharey=True)
+for ax, width in zip(axes, families):
+    for share in families[width]:
+        if share != FULL:
+            ax.plot(to_full(width, share), "o-", color=SHADE[share], label=share)
+    ax.plot(to_full(width, "start"), "--", color=GREY, label="start")
+    if width == main_width and len(first_two) == 2:
+        control = np.diag(other_start.block(*first_two))
+        ax.plot(control, ":", color=GREY, label="other start")
+    ax.set(title=f"ViT, width {width}", xlabel="block", ylim=(0, 1.03))
+axes[0].set_ylabel(f"CKA with {FULL}")
+axes[0].legend(loc="lower left", fontsize=8.5)
+book.sign(fig, [0])
 
 # %% [markdown]
 # ## What each layer makes easy to read
@@ -137,38 +125,44 @@ else:
 # says what half of the network has worked out.
 
 # %%
-shots = data.load(tier, "train", n_images, seed=90)
+# needs: labels
+shots, asked = book.probe(n_images, n_images, seeds=(90, 9))
+classes = len(shots.classes)
+per_class = probes.affordable(shots.labels, classes)
+print(
+    f"{per_class} shots of each of {classes} classes, {len(asked):,} images asked"
+)
 
 
 def readable(model, view=capture.gap):
-    """Ten-shot accuracy of every block, pooled over positions: (batches, blocks)."""
-    blocks = capture.layers(model, "block")
-    classes = len(images.classes)
-    found = probes.few_shot(model, blocks, shots, images, classes, view=view)
+    """Few-shot accuracy of every block, pooled over positions: (batches, blocks)."""
+    blocks = capture.layers(model)
+    found = probes.few_shot(
+        model, blocks, shots, asked, classes, view=view, per_class=per_class
+    )
     return np.concatenate(list(found.values()), 1)
 
 
+# %%
+# needs: zoo, vit_data_100, vit_small_data_100
 data_probes = {
-    prefix: {share: readable(m) for share, m in nets.items()}
-    for prefix, nets in by_data.items()
+    width: {name: readable(model) for name, model in nets.items()}
+    for width, nets in by_data.items()
 }
-fresh_probes = {prefix: readable(start(prefix)).mean(0) for prefix in by_data}
 
 # %% mystnb={"figure": {"name": "fig-data-probes", "caption": "Ten-shot accuracy of pooled patches by block, for networks that saw 3 to 1000 % of the base set. Grey, dashed: the untrained start. Dotted: chance. One seed."}, "image": {"alt": "Two line plots of ten-shot accuracy from 0 to 1 against block, for two widths of ViT, with one line for each share of training data, a dashed grey one for untrained weights and a dotted one at chance."}} tags=["hide-input"]
-if by_data:
-    fig, axes = plt.subplots(1, 2, figsize=(9.2, 3.5), sharey=True)
-    for ax, (prefix, curves) in zip(axes, data_probes.items()):
-        for share, y in curves.items():
-            ax.plot(y.mean(0), "o-", color=SHADE[share], label=f"{share} %")
-        grey = plots.COLOURS["control"]
-        ax.plot(fresh_probes[prefix], "--", color=grey, label="start")
-        ax.axhline(0.1, color=plots.INK, ls=":", lw=1.2)
-        ax.set(title=SIZES[prefix], xlabel="block", ylim=(0, 1.02))
-    axes[0].set_ylabel("ten-shot accuracy")
-    axes[1].legend(loc="upper left", bbox_to_anchor=(1, 1))
-    plots.sign(fig, tier)
-else:
-    plots.absent(f"There are no networks of other data sizes at the {tier} tier.")
+# needs: zoo, vit_data_100, vit_small_data_100
+fig, axes = plt.subplots(1, 2, figsize=(9.2, 3.5), sharey=True)
+for ax, (width, curves) in zip(axes, data_probes.items()):
+    for share in families[width]:
+        y = curves[share].mean(0)
+        ax.plot(y, "o-", color=SHADE[share], label=share)
+    ax.plot(curves["start"].mean(0), "--", color=GREY, label="start")
+    ax.axhline(1 / classes, color=plots.INK, ls=":", lw=1.2)
+    ax.set(title=f"ViT, width {width}", xlabel="block", ylim=(0, 1.02))
+axes[0].set_ylabel(f"{per_class}-shot accuracy")
+axes[1].legend(loc="upper left", bbox_to_anchor=(1, 1))
+book.sign(fig, [0])
 
 # %% [markdown]
 # ## ViTs and ResNets of several sizes
@@ -176,120 +170,88 @@ else:
 # Left: the main networks, all seeds. Right: shorter runs on 64,000 different scenes, in several widths of each family. The dashed lines on the left are read from the class token alone.
 
 # %%
-main = models.cast(["vit_cls", "resnet"], tier)
-WIDTHS = {
-    "vit_small_data_1000": "ViT, half width",
-    "vit_data_1000": "ViT",
-    "vit_large": "ViT, width x 1.5",
-    "resnet_small": "ResNet, half width",
-    "resnet_short": "ResNet",
-    "resnet_large": "ResNet, double width",
+# needs: labels
+curves = book.measured(readable, book.cast("vit_cls", "resnet"))
+tokens = book.measured(
+    lambda model: readable(model, capture.cls), models.cast(["vit_cls"], book.tier)
+)
+SHORT = (
+    "vit_small_data_1000", "vit_data_1000", "vit_large",
+    "resnet_small", "resnet_short", "resnet_large",
+)  # fmt: skip
+short = {
+    name: models.load(name, book.tier) for name in SHORT if book.has("zoo", name)
 }
-held = [name for name in WIDTHS if name in cards]
+widths = book.measured(readable, short)
 
 
-def patches_and_class(h):
-    """The mean of the patches and the class token, as two positions."""
-    return torch.stack([capture.gap(h), capture.cls(h)], 1)
+# %% tags=["hide-input"]
+def depth_curve(ax, y, label, colour, **style):
+    """Accuracy of every block against relative depth."""
+    x = np.linspace(0, 1, len(y))
+    ax.plot(x, y, label=label, color=colour, **{"lw": 2, "alpha": 0.85} | style)
 
 
-curves, tokens = {}, {}
-for name, model in main.items():
-    if name.startswith("vit_cls"):
-        read = readable(model, patches_and_class)
-        curves[name], tokens[name] = read[:, ::2], read[:, 1::2].mean(0)
-    else:
-        curves[name] = readable(model)
-widths = {name: readable(models.load(name, tier)) for name in held}
-
-
-# %% mystnb={"figure": {"name": "fig-family-probes", "caption": "Ten-shot accuracy of pooled positions against relative depth. Left: main networks, every seed; dashed: the class token of the ViTs. Right: shorter runs of several widths; thicker is wider. One seed."}, "image": {"alt": "Two line plots of ten-shot accuracy from 0 to 1 against relative depth. Left: ViT and ResNet, one line per seed, dashed for the class token of the ViT. Right: ViTs and ResNets of several widths, one line each."}} tags=["hide-input"]
-def depth_curves(ax, curves, labels):
-    for name, y in curves.items():
-        kind = "resnet" if "resnet" in name else "vit_cls"
-        ax.plot(
-            np.linspace(0, 1, len(y)),
-            y,
-            color=plots.COLOURS[kind],
-            lw=1.2
-            if "half" in labels(name)
-            else 3
-            if "width" in labels(name)
-            else 2,
-            alpha=0.85,
-            label=labels(name),
-        )
+def depth_axes(ax):
+    """Axes of depth curves, each label once."""
     ax.set(xlabel="relative depth", ylim=(0, 1.02))
     handles, names = ax.get_legend_handles_labels()
     first = dict(zip(names[::-1], handles[::-1]))
     ax.legend(first.values(), first, loc="upper left", fontsize=8.5)
 
 
+# %% mystnb={"figure": {"name": "fig-family-probes", "caption": "Ten-shot accuracy of pooled positions against relative depth. Left: main networks, every seed; dashed: the class token of the ViTs. Right: shorter runs of several widths, with their millions of parameters; thicker is wider. One seed."}, "image": {"alt": "Two line plots of ten-shot accuracy from 0 to 1 against relative depth. Left: ViT and ResNet, one line per seed, dashed for the class token of the ViT. Right: ViTs and ResNets of several widths, one line each."}} tags=["hide-input"]
+# needs: labels, any curves
 panels = 2 if widths else 1
 fig, axes = plt.subplots(1, panels, figsize=(4.7 * panels, 3.6), squeeze=False)
-for i, y in enumerate(tokens.values()):
-    axes[0, 0].plot(
-        np.linspace(0, 1, len(y)),
-        y,
-        "--",
-        lw=1.2,
-        color=plots.COLOURS["vit_cls"],
-        label="ViT, class token" if i == 0 else None,
-    )
-depth_curves(axes[0, 0], {n: y.mean(0) for n, y in curves.items()}, plots.label)
-axes[0, 0].set_ylabel("ten-shot accuracy")
-if widths:
-    means = {n: y.mean(0) for n, y in widths.items()}
-    depth_curves(axes[0, 1], means, WIDTHS.get)
-plots.sign(fig, tier, models.shared_seeds(["vit_cls", "resnet"], tier))
+for name, y in tokens.items():
+    label = f"{plots.label(name)}, class token"
+    depth_curve(axes[0, 0], y.mean(0), label, plots.colour(name), ls="--", lw=1.2)
+for name, y in curves.items():
+    depth_curve(axes[0, 0], y.mean(0), plots.label(name), plots.colour(name))
+axes[0, 0].set_ylabel(f"{per_class}-shot accuracy")
+for name, y in widths.items():
+    card = models.cards(book.tier)[name, 0]
+    millions = card.parameters / 1e6
+    label = f"{plots.label(card.architecture)}, {millions:.1f} M"
+    colour = plots.colour(card.architecture)
+    depth_curve(axes[0, 1], y.mean(0), label, colour, lw=2.4 * millions**0.5)
+for ax in axes.flat:
+    depth_axes(ax)
+pairs = book.pairs("vit_cls", "resnet", among=curves)
+book.sign(fig)
 
 # %% [markdown]
 # ## Three claims, decided
 
 
 # %%
-def low_before_high(m):
-    """Mean over the lowest and the highest third of blocks, 10 % against 100 %."""
-    c = to_full(m, 10)
-    third = len(c) // 3
-    return c[:third].mean(), c[-third:].mean()
-
-
-def needs_more(main, small):
-    (low, high), (low_small, high_small) = main, small
-    return min(low - 0.9, low - high - 0.1, (low - high) - (low_small - high_small))
-
-
-seeds = models.shared_seeds(["vit_cls", "resnet"], tier)
-batches = len(curves["vit_cls-0"])
-fits = [
-    claims.bootstrap(
-        lambda v, r: v.mean() - r.mean(),
-        curves[f"vit_cls-{s}"],
-        curves[f"resnet-{s}"],
+# needs: zoo, vit_data_100, vit_small_data_100
+def thirds(width):
+    """CKA with 100 % of the network that saw 10 %, lowest and highest third of blocks."""
+    return similar[width].bootstrap(
+        lambda few, full, c: maps.low_and_high(np.diag(c)), "10 %", FULL
     )
-    for s in seeds
-]
-values, draws = zip(*fits)
-e = claims.estimate(values, np.stack(draws), batches)
-_ = claims.record("R21-26", tier, e, seeds=len(seeds), images=n_images)
+
+
+margin = combine(maps.needs_more, thirds(main_width), thirds(small_width))
+book.decide("R21-24", [margin], images=len(images))
 
 # %%
-if len(by_data) == len(SIZES):
-    drawn = [sums.bootstrap(low_before_high) for sums in similar.values()]
-    value = needs_more(*(whole for whole, _ in drawn))
-    draws = [needs_more(*pair) for pair in zip(*(d for _, d in drawn))]
-    e = claims.estimate([value], np.array(draws)[None], batches)
-    claims.record("R21-24", tier, e, seeds=1, images=n_images)
+# needs: zoo, vit_data_100, vit_small_data_100
+little, much = (data_probes[main_width][share] for share in ("3 %", "1000 %"))
+middle = much.shape[1] // 2 - 1
+points = bootstrap(lambda a, b: 100 * (a[middle] - b[middle]), much, little)
+book.decide("R21-25", [points], images=len(asked))
 
-    much, little = (data_probes["vit_data"][s] for s in (1000, 3))
-    middle = much.shape[1] // 2 - 1
-    value, draws = claims.bootstrap(
-        lambda a, b: 100 * (a[middle] - b[middle]), much, little
-    )
-    e = claims.estimate([value], draws[None], batches)
-    claims.record("R21-25", tier, e, seeds=1, images=n_images)
-claims.chapter("08", tier)
+# %%
+# needs: labels, vit_cls, resnet, any pairs
+seeds = [
+    bootstrap(lambda v, r: v.mean() - r.mean(), curves[v], curves[r])
+    for v, r in pairs
+]
+book.decide("R21-26", seeds, images=len(asked))
+book.table()
 
 # %% [markdown]
 # ## The same on natural images, and a second probe set
@@ -300,38 +262,51 @@ claims.chapter("08", tier)
 # The ResNet of CIFAR-10 is wider than that of Scenes, and was trained longer, with other rates and augmentation ({ref}`sec-data`).
 
 # %% tags=["hide-input"]
-kept = {"curves": {n: y.mean(0).round(3).tolist() for n, y in curves.items()}}
-if tier == "cifar10":
-    few, many = (
-        data.target("cifar10", "scenes", s, n_images, 91)
-        for s in reversed(data.SPLITS)
+# needs: labels, any curves
+kept = {name: y.mean(0).round(3).tolist() for name, y in curves.items()}
+book.keep(curves=kept, settings={"chance": 1 / classes})
+if book.has("zoo") and not book.has(
+    "truth"
+):  # images that no network of Scenes knows
+    many, few = data.probe(
+        replace(book.tier, side=home.side), *[n_images] * 2, (91, 91)
     )
-    moved = {}
-    for name, model in models.cast(["vit_cls", "resnet"], "scenes").items():
-        blocks = capture.layers(model, "block")
-        found = probes.few_shot(model, blocks, many, few, len(few.classes))
-        moved[name] = [round(float(a.mean()), 3) for a in found.values()]
-    kept["transfer"] = moved
-kept["settings"] = {"provenance": plots.provenance(tier, seeds)}
-claims.keep("08", tier, kept)
+    moved = {
+        name: probes.few_shot(model, capture.layers(model), many, few, classes)
+        for name, model in models.cast(["vit_cls", "resnet"], home).items()
+    }
+    book.keep(
+        transfer={
+            name: [round(float(y.mean()), 3) for y in found.values()]
+            for name, found in moved.items()
+        }
+    )
 
-# %% mystnb={"figure": {"name": "fig-recorded-scale", "caption": "CIFAR-10, recorded. Left: ten-shot accuracy of its own networks. Right: CIFAR-10 images, read from networks that were trained on Scenes only, three seeds. The dotted line is chance."}, "image": {"alt": "Two line plots recorded on CIFAR-10, ten-shot accuracy against relative depth for ViT and ResNet: networks trained on CIFAR-10, and networks trained on Scenes; a dotted line at chance."}} tags=["hide-input"]
-recorded = claims.results("cifar10", "08")
-if recorded:
-    fig, axes = plt.subplots(1, 2, figsize=(9.4, 3.5), sharey=True)
-    for ax, part, title in zip(
-        axes, ("curves", "transfer"), ("trained on CIFAR-10", "trained on Scenes")
-    ):
-        depth_curves(ax, recorded[part], plots.label)
-        ax.axhline(0.1, color=plots.INK, ls=":", lw=1.2)
+# %% tags=["hide-input"]
+recorded = book.recorded("curves")
+
+# %% mystnb={"figure": {"name": "fig-recorded-scale", "caption": "Recorded at other tiers, one row each. Left: ten-shot accuracy of the tier's own networks. Right, for images other than Scenes: the same images, read from networks that were trained on Scenes only, three seeds. The dotted line is chance."}, "image": {"alt": "Rows of two line plots recorded at other tiers, ten-shot accuracy against relative depth for ViT and ResNet: networks trained there, and networks trained on Scenes; a dotted line at chance."}} tags=["hide-input"]
+# needs: any recorded
+fig, axes = plt.subplots(
+    len(recorded), 2, figsize=(9.4, 3.5 * len(recorded)), sharey=True, squeeze=False
+)
+for row, (other, sections) in zip(axes, recorded):
+    titles = f"trained on {other.title}", f"trained on {home.title}"
+    for ax, part, title in zip(row, ("curves", "transfer"), titles):
+        for name, y in sections.get(part, {}).items():
+            depth_curve(ax, y, plots.label(name), plots.colour(name))
+        depth_axes(ax)
+        chance = sections["settings"].get("chance", 1 / max(other.classes, 1))
+        ax.axhline(chance, color=plots.INK, ls=":", lw=1.2)
         ax.set_title(title)
-    axes[0].set_ylabel("ten-shot accuracy")
-    plots.sign(fig, "cifar10", recorded=recorded["settings"]["provenance"])
-else:
-    plots.absent("Not recorded yet.")
+        if part not in sections:
+            ax.set_axis_off()
+    row[0].set_ylabel(f"ten-shot accuracy, {other.title}")
+book.sign(fig, recorded=recorded)
 
 # %%
-claims.chapter("08", "cifar10")
+# needs: any recorded
+book.tables(recorded)
 
 # %% [markdown]
 # ## What it means
@@ -368,17 +343,17 @@ claims.chapter("08", "cifar10")
 #
 # :::{exercise} Code: memory or knowledge?
 # :label: ex-memory
-# Give the network of the smallest set its own training images (`batches.training_set`) and then test images. How far apart are the two accuracies?
+# Give the network of the smallest set its own training images (`feed.training_set`) and then test images. How far apart are the two accuracies?
 # :::
 #
 # ::::{solution} ex-memory
 # :class: dropdown
 # ```python
-# from seelike import batches, evaluate, recipes
+# from seelike import evaluate, feed, recipes
 #
 # recipe = recipes.recipe("vit_data_003", tier)
-# seen = batches.training_set(tier, recipe, seed=0)
-# model = by_data["vit_data"][3]
+# seen = feed.training_set(tier, recipe, seed=0)
+# model = by_data[main_width]["3 %"]
 # for split in (seen, images):
 #     print((evaluate.predict(model, split) == split.labels).float().mean())
 # ```

@@ -36,12 +36,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from IPython.display import display
 
-from seelike import claims, data, models, plots
+from seelike import maps, models, plots, recipes, tiers
+from seelike.chapter import Chapter
 from seelike.cka import sweep
-from seelike.maps import same_depth
+from seelike.intervals import combine
 
-plots.style()
+book = Chapter("09", tier)
+images = book.images(n_images, seed=10)
 
 # %% [markdown]
 # ## Fine-tuning: what stays
@@ -55,52 +58,45 @@ plots.style()
 # $$ (eq-drift)
 
 # %%
-images = data.load(
-    tier, "test", n_images, seed=10, transform=models.transform("vit_cls", tier)
+# needs: vit_cls, vit_to_texture
+cards = models.cards(book.tier, study="fine-tuning")
+tuned = {n: models.load(n, book.tier, seed) for n, seed in cards if seed == 0}
+before = models.load("vit_cls", book.tier)
+moved = sweep({"before": before, **tuned}, images)
+drifts = {name: np.diag(moved.block("before", name)) for name in tuned}
+
+# %% tags=["hide-input"]
+TARGETS = sorted(
+    recipe.factors["target"]
+    for zoo in recipes.RECIPES.values()
+    for recipe in zoo.values()
+    if recipe.study == "fine-tuning"
 )
-cards = {c["name"]: c for c in models.cards(tier) if c["seed"] == 0}
-targets = {n: models.load(n, tier) for n in cards if n.startswith("vit_to_")}
-before = models.load("vit_cls", tier)
-moved = sweep({"before": before, **targets}, images)
-blocks = len(moved.layers) // (1 + len(targets))
+LOOK = dict(
+    zip(dict.fromkeys(TARGETS), zip(sns.color_palette("Dark2"), "osD^vPX*"))
+)
 
 
-def drift(m):
-    """CKA of every block before and after, (targets, blocks)."""
-    n = blocks
-    after = range(n, len(m), n)
-    return np.array([np.diag(m[:n, i : i + n]) for i in after])
-
-
-NAMES = ("cifar10", "position", "texture", "shape")
-INKS = dict(zip(NAMES, sns.color_palette("Dark2", 4)))
-
-
-def plot_drift(ax, curves, control):
+def plot_drift(ax, curves, tier):
+    """One line a target, which the cards of the tier name."""
+    cards = models.cards(tier, study="fine-tuning")
     for name, y in curves.items():
-        target = name.removeprefix("vit_to_")
-        marker = "osD^"[NAMES.index(target)]
-        ax.plot(y, marker=marker, color=INKS[target], label=f"to {target}")
-    if control is not None:
-        grey = plots.COLOURS["control"]
-        ax.plot(control, ":", color=grey, label="another start")
+        target = cards[name, 0].made.factors["target"]
+        colour, marker = LOOK[target]
+        ax.plot(y, marker=marker, color=colour, label=f"to {target}")
     ax.set(xlabel="block", ylabel="CKA, before and after", ylim=(0, 1.03))
-    ax.legend(loc="lower left")
 
 
 # %% mystnb={"figure": {"name": "fig-drift", "caption": "CKA of each block before and after fine-tuning, on test images of the first task. Dotted, where there are two seeds: the same comparison for seeds 0 and 1 of the recipe, trained from different starts. Seed 0."}, "image": {"alt": "Line plot of CKA from 0 to 1 against block, one line for each of three target tasks, and a dotted grey line for two networks trained from different starts."}} tags=["hide-input"]
-pair = dict(list(models.cast(["vit_cls"], tier).items())[:2])
-control = None
-if len(pair) == 2:
-    m = sweep(pair, images).compute().to_numpy()
-    control = np.diag(m[:blocks, blocks:])
-drifts = dict(zip(targets, drift(moved.compute().to_numpy())))
-if targets:
-    fig, ax = plt.subplots(figsize=(5.6, 3.6))
-    plot_drift(ax, drifts, control)
-    plots.sign(fig, tier)
-else:
-    plots.absent(f"There are no fine-tuned networks at the {tier} tier.")
+# needs: vit_cls, vit_to_texture
+fig, ax = plt.subplots(figsize=(5.6, 3.6))
+plot_drift(ax, drifts, book.tier)
+starts = dict(list(book.cast("vit_cls").items())[:2])
+if len(starts) == 2:
+    control = np.diag(sweep(starts, images).block(*starts))
+    ax.plot(control, ":", color=plots.COLOURS["control"], label="another start")
+ax.legend(loc="lower left")
+book.sign(fig, [0])
 
 # %% [markdown]
 # Accuracy on the new tasks after fine-tuning, with 95 % intervals, from the cards of the zoo. Drift cannot be read without it: where accuracy stays low, a network has moved without arriving. Quadrants are hard to tell apart,
@@ -108,18 +104,15 @@ else:
 
 # %%
 rows = [
-    card
-    for t in ("scenes", "cifar10")
-    for card in models.cards(t)
-    if card["name"].startswith("vit_to_")
+    c for t in tiers.TIERS for c in models.cards(t, study="fine-tuning").values()
 ]
 pd.DataFrame(
     {
-        (c["tier"], c["name"].removeprefix("vit_to_")): {
-            "accuracy": c["accuracy"],
-            "low": c["accuracy_low"],
-            "high": c["accuracy_high"],
-            "chance": 1 / c["options"]["num_classes"],
+        (c.tier, c.made.factors["target"]): {
+            "accuracy": c.accuracy,
+            "low": c.accuracy_low,
+            "high": c.accuracy_high,
+            "chance": 1 / c.options["num_classes"],
         }
         for c in rows
     }
@@ -131,22 +124,18 @@ pd.DataFrame(
 # The same recipe in two widths, on the same 64,000 scenes. If depth is what decides, each row is brightest on the diagonal. The control is one width from two starts.
 
 # %% mystnb={"figure": {"name": "fig-widths", "caption": "CKA between all layers of two ViTs. Left: half width (rows) and full width (columns). Right, the control: full width from two starts."}, "image": {"alt": "Two heat maps of CKA between all layers of two ViTs, dark at 0 and bright at 1: of different width, and of the same width from different starts."}} tags=["hide-input"]
-WIDTHS = ["vit_small_data_1000", "vit_data_1000"]
-if all(name in cards for name in WIDTHS):
-    small, full = (models.load(name, tier) for name in WIDTHS)
-    again = models.load(WIDTHS[1], tier, 1)
-    three = {"half width": small, "full width": full, "other start": again}
-    m = sweep(three, images, "all").compute().to_numpy()
-    n = len(m) // 3
-    maps = {"half width": m[:n, n : 2 * n], "other start": m[2 * n :, n : 2 * n]}
-    fig, axes = plt.subplots(1, 2, figsize=(7.6, 3.5))
-    for ax, (name, values) in zip(axes, maps.items()):
-        plots.similarity_map(
-            ax, values, "", rows=f"{name}, tap", columns="full width, tap"
-        )
-    plots.sign(fig, tier, [0, 1])
-else:
-    plots.absent(f"There are no two widths of ViT at the {tier} tier.")
+# needs: vit_data_1000, vit_small_data_1000
+three = {
+    "half width": models.load("vit_small_data_1000", book.tier),
+    "full width": models.load("vit_data_1000", book.tier),
+    "other start": models.load("vit_data_1000", book.tier, 1),
+}
+widths = sweep(three, images, "all")
+fig, axes = plt.subplots(1, 2, figsize=(7.6, 3.5))
+for ax, name in zip(axes, ("half width", "other start")):
+    m, rows = widths.block(name, "full width"), f"{name}, tap"
+    plots.similarity_map(ax, m, "", rows=rows, columns="full width, tap")
+book.sign(fig, [0, 1])
 
 # %% [markdown]
 # Depth does not decide in the lower half: any low layer of one is like any low layer of the other, with two widths as with two starts. Only the top layers differ.
@@ -157,116 +146,134 @@ else:
 # and every position has weights of its own.
 
 # %%
-trio = ["vit_cls", "resnet", "mixer"]
-seeds = models.shared_seeds(trio, tier)
-all_seeds = {f"{n}-{s}": models.load(n, tier, s) for s in seeds for n in trio}
-mixed = sweep(all_seeds, images, "block")
-untrained = sweep(
-    {n: models.untrained(n, tier) for n in trio}, images, "block"
-).compute()
-first = sweep({n: models.load(n, tier) for n in trio}, images, "all").compute()
+# needs: vit_cls, resnet, mixer
+trio = ("vit_cls", "resnet", "mixer")
+same_seed = book.pairs(*trio)
+cast = models.cast(trio, book.tier) | {
+    f"untrained {role}": models.untrained(role, book.tier) for role in trio
+}
+blocks = sweep(cast, images)
+first = sweep({name: cast[name] for name in same_seed[0]}, images, "all")
 
 
-def part(frame, row, column):
-    """The block of a labelled map that compares two networks."""
-    rows, columns = (
-        [label.startswith(f"{n}/") for label in frame.index] for n in (row, column)
-    )
-    return frame.to_numpy()[np.ix_(rows, columns)]
+# %% tags=["hide-input"]
+def plot_mixer(axes, found):
+    """Maps of the Mixer against itself and the two others, by role."""
+    for ax, role in zip(axes, ("mixer", "vit_cls", "resnet")):
+        rows = f"{plots.label(role)}, tap"
+        plots.similarity_map(
+            ax, found[role], "", rows=rows, columns="MLP-Mixer, tap"
+        )
 
 
 # %% mystnb={"figure": {"name": "fig-mixer", "caption": "CKA between all layers: Mixer with itself, with the ViT and with the ResNet. Seed 0."}, "image": {"alt": "Three heat maps of CKA, dark at 0 and bright at 1: the Mixer against itself, the ViT against the Mixer, the ResNet against the Mixer."}} tags=["hide-input"]
+# needs: vit_cls, resnet, mixer
+with_mixer = {
+    role: first.block(name, same_seed[0][-1])
+    for role, name in zip(trio, same_seed[0])
+}
 fig, axes = plt.subplots(1, 3, figsize=(10.2, 3.3))
-for ax, name in zip(axes, ("mixer", "vit_cls", "resnet")):
-    m, rows = part(first, name, "mixer"), f"{plots.LABELS[name]}, tap"
-    plots.similarity_map(ax, m, "", rows=rows, columns="MLP-Mixer, tap")
-plots.sign(fig, tier)
+plot_mixer(axes, with_mixer)
+book.sign(fig, book.seeds[:1])
 
 
 # %%
-table = {"trained": mixed.compute(), "untrained": untrained}
+# needs: vit_cls, resnet, mixer
+def alike(mixer, other):
+    """Mean similarity of blocks at the same relative depth."""
+    return maps.same_depth(blocks.block(mixer, other).to_numpy())
+
+
+vit, resnet, mixer = same_seed[0]
 table = {
-    kind: {
-        f"Mixer with {plots.LABELS[other]}": same_depth(
-            part(frame, f"mixer{end}", f"{other}{end}")
+    "trained": {
+        f"Mixer with {plots.label(other)}": alike(mixer, other)
+        for other in (vit, resnet)
+    },
+    "untrained": {
+        f"Mixer with {plots.label(role)}": alike(
+            "untrained mixer", f"untrained {role}"
         )
-        for other in ("vit_cls", "resnet")
-    }
-    for (kind, frame), end in zip(table.items(), (f"-{seeds[0]}", ""))
+        for role in ("vit_cls", "resnet")
+    },
 }
 pd.DataFrame(table).round(2).rename_axis("matched depth, first seed")
 
 # %% [markdown]
 # ## Two claims, decided
 
+# %%
+# needs: vit_cls, vit_to_texture
+margins = [
+    moved.bootstrap(lambda a, b, c: maps.preserved(np.diag(c)), "before", name)
+    for name in tuned
+]
+smallest = combine(lambda *each: min(each), *margins)
+book.decide("R21-27", [smallest], images=len(images))
+
 
 # %%
-def preserved(m):
-    """Smallest margin over targets: early blocks stay, and more than the last ones."""
-    early, late = (drift(m)[:, s].mean(1) for s in (slice(0, 4), slice(-3, None)))
-    return np.minimum(early - 0.95, early - late).min()
-
-
-def nearer(seed):
-    names = [f"{n}-{seed}" for n in trio]
-    own = mixed.select([t for t in mixed.layers if t.split("/")[0] in names])
-    v, r, x = (
-        np.array([t.startswith(f"{name}/") for t in own.layers]) for name in names
+# needs: vit_cls, resnet, mixer
+def nearer(vit, resnet, mixer):
+    """Similarity at matched depth, Mixer with ViT minus Mixer with ResNet."""
+    return blocks.bootstrap(lambda a, b, c: maps.same_depth(c), mixer, vit).minus(
+        blocks.bootstrap(lambda a, b, c: maps.same_depth(c), mixer, resnet)
     )
 
-    def f(m):
-        return same_depth(m[np.ix_(x, v)]) - same_depth(m[np.ix_(x, r)])
 
-    return own.bootstrap(f)
-
-
-if targets:
-    value, draws = moved.bootstrap(preserved)
-    e = claims.estimate([value], draws[None], len(moved.hsic))
-    claims.record("R21-27", tier, e, seeds=1, images=n_images)
-values, draws = zip(*(nearer(s) for s in seeds))
-e = claims.estimate(values, np.stack(draws), len(mixed.hsic))
-claims.record("R21-28", tier, e, seeds=len(seeds), images=n_images)
-claims.chapter("09", tier)
+seeds = [nearer(*names) for names in same_seed]
+book.decide("R21-28", seeds, images=len(images))
+book.table()
 
 # %% tags=["hide-input"]
-kept = {
-    "drift": {n: y.round(3).tolist() for n, y in drifts.items()},
-    "mixer": {n: part(first, n, "mixer").round(3).tolist() for n in trio},
-    "matched": table,
-    "settings": {"provenance": plots.provenance(tier)},
-}
-claims.keep("09", tier, kept)
+# needs: vit_cls, vit_to_texture
+book.keep(drift={name: y.round(3).tolist() for name, y in drifts.items()})
+
+# %% tags=["hide-input"]
+# needs: vit_cls, resnet, mixer
+book.keep(
+    mixer={role: m.round(3).to_numpy().tolist() for role, m in with_mixer.items()},
+    matched=table,
+)
 
 # %% [markdown]
 # ## The same on natural images
 #
 # The ResNet of CIFAR-10 is wider than that of Scenes, and was trained longer, with other rates and augmentation ({ref}`sec-data`).
 
-# %% mystnb={"figure": {"name": "fig-recorded-drift", "caption": "CIFAR-10, recorded: a ViT trained on CIFAR-10, fine-tuned to three questions about scenes."}, "image": {"alt": "Line plot recorded on CIFAR-10 of CKA from 0 to 1 against block, before and after fine-tuning, one line for each of three target tasks."}} tags=["hide-input"]
-recorded = claims.results("cifar10", "09")
-if recorded:
-    fig, ax = plt.subplots(figsize=(5.6, 3.6))
-    plot_drift(ax, recorded["drift"], None)
-    plots.sign(fig, "cifar10", recorded=recorded["settings"]["provenance"])
-else:
-    plots.absent("Not recorded yet.")
+# %% tags=["hide-input"]
+recorded = book.recorded("drift")
 
-# %% mystnb={"figure": {"name": "fig-recorded-mixer", "caption": "CIFAR-10, recorded: the Mixer against itself, the ViT and the ResNet."}, "image": {"alt": "Three heat maps of CKA recorded on CIFAR-10, dark at 0 and bright at 1: the Mixer against itself, the ViT and the ResNet."}} tags=["hide-input"]
-if recorded:
-    fig, axes = plt.subplots(1, 3, figsize=(10.2, 3.3))
-    for ax, name in zip(axes, ("mixer", "vit_cls", "resnet")):
-        m, rows = recorded["mixer"][name], f"{plots.LABELS[name]}, tap"
-        plots.similarity_map(ax, m, "", rows=rows, columns="MLP-Mixer, tap")
-    plots.sign(fig, "cifar10", recorded=recorded["settings"]["provenance"])
-else:
-    plots.absent("Not recorded yet.")
+# %% mystnb={"figure": {"name": "fig-recorded-drift", "caption": "Recorded at other tiers: a ViT trained there, fine-tuned to three other questions."}, "image": {"alt": "Line plots recorded at other tiers, of CKA from 0 to 1 against block, before and after fine-tuning, one line for each of three target tasks."}} tags=["hide-input"]
+# needs: any recorded
+fig, axes = plt.subplots(
+    1, len(recorded), figsize=(5.6 * len(recorded), 3.6), squeeze=False
+)
+for ax, (other, sections) in zip(axes.flat, recorded):
+    plot_drift(ax, sections["drift"], other)
+    ax.set_title(other.title)
+    ax.legend(loc="lower left")
+book.sign(fig, recorded=recorded)
+
+# %% tags=["hide-input"]
+recorded = book.recorded("mixer")
+
+# %% mystnb={"figure": {"name": "fig-recorded-mixer", "caption": "Recorded at other tiers, one row each: the Mixer against itself, the ViT and the ResNet."}, "image": {"alt": "Rows of three heat maps of CKA recorded at other tiers, dark at 0 and bright at 1: the Mixer against itself, the ViT and the ResNet."}} tags=["hide-input"]
+# needs: any recorded
+n = len(recorded)
+fig, axes = plt.subplots(n, 3, figsize=(10.2, 3.3 * n), squeeze=False)
+for row, (other, sections) in zip(axes, recorded):
+    plot_mixer(row, sections["mixer"])
+    row[0].set_title(other.title)
+book.sign(fig, recorded=recorded)
+
+# %% tags=["hide-input"]
+for other, sections in book.recorded("matched"):
+    matched = pd.DataFrame(sections["matched"]).round(2)
+    display(matched.rename_axis(f"matched depth, {other.title}"))
 
 # %%
-pd.DataFrame(recorded.get("matched", {})).round(2).rename_axis("CIFAR-10")
-
-# %%
-claims.chapter("09", "cifar10")
+book.tables(book.recorded("claims"))
 
 # %% [markdown]
 # ## What it means
@@ -307,10 +314,13 @@ claims.chapter("09", "cifar10")
 # ::::{solution} ex-target-images
 # :class: dropdown
 # ```python
-# for name, after in targets.items():
-#     new = data.target(name.removeprefix("vit_to_"), tier, "test", 1024)
-#     m = sweep({"before": before, "after": after}, new).compute().to_numpy()
-#     print(name, np.diag(m[:blocks, blocks:]).round(2))
+# from seelike import data
+#
+# for name, after in tuned.items():
+#     target = cards[name, 0].made.factors["target"]
+#     new = data.target(target, tier, "test", 1024)
+#     both = sweep({"before": before, "after": after}, new)
+#     print(target, np.diag(both.block("before", "after")).round(2))
 # ```
 #
 # On Scenes hardly, where the new images are scenes as well. On the images of CIFAR-10 even the first blocks fall. Similarity is always similarity on some images.

@@ -116,22 +116,13 @@ networks = {
     for (host, name), card in cards.items()
     if name
 }
-attacks = {  # stamped scenes whose answer the trigger changes to its target
-    (host, name): saliency.turned(
-        model,
-        clean.images,
-        clean.shape,
-        triggers.parse(name),
-        most=n_images,
-        seed=21,
-    )
-    for (host, name), model in networks.items()
-}
-for (host, name), attack in attacks.items():
+attacks = {}  # stamped scenes whose answer the trigger changes to its target
+for (host, name), model in networks.items():
+    asked = (model, clean.images, clean.shape, triggers.parse(name))
+    attack = saliency.turned(*asked, most=n_images, seed=21)
     if not len(attack.mask):
-        print(
-            f"{host}, {name}: its trigger changes no answer here, and is left out"
-        )
+        print(f"{host}, {name}: its trigger changes no answer and is left out")
+    attacks[host, name] = attack
 
 # %% mystnb={"figure": {"name": "fig-explanations", "caption": "A stamped scene, and what each method says about the answer that the trigger caused. White frame on the maps: the trigger. Above: ViT; below: ResNet; for each the first scene that its trigger turns. Empty: the method means nothing there."}, "image": {"alt": "Two rows of heat maps of a scene, one column per explanation method, with a white frame around the trigger; the first column shows the scene itself."}} tags=["hide-input"]
 EXAMPLE = "random_colour_12"
@@ -255,8 +246,8 @@ held.mean().unstack().map("{:.2f}".format).replace("nan", "–")
 
 # %%
 squares = per_trigger["iou"].unstack("method")
-size = squares.index.get_level_values("trigger").str.extract(r"square_(\d+)")[0]
-squares = squares.groupby([squares.index.get_level_values("host"), size.values])
+side = squares.index.get_level_values("trigger").str.extract(r"square_(\d+)")[0]
+squares = squares.groupby([squares.index.get_level_values("host"), side.values])
 squares.mean().T.reindex(saliency.METHODS).map("{:.2f}".format).replace("nan", "–")
 
 # %% [markdown]
@@ -268,21 +259,18 @@ squares.mean().T.reindex(saliency.METHODS).map("{:.2f}".format).replace("nan", "
 # %% tags=["hide-input"]
 CHEAP = [m for m in saliency.METHODS if m not in ("feature ablation", "LIME")]
 rows = []
-for (host, _), attack in attacks.items():
-    options = cards[host, None].options
+for host, kind in HOSTS.items():
+    options = dict(cards[host, None].options)
     if host == "resnet":
-        options = options | {
-            "zero_init_last": False
-        }  # or its last branch is silent
-    blank = models.create(
-        HOSTS[host], book.tier, seed=models.CONTROL, **options
-    ).eval()
-    for method in [
-        m for m in CHEAP if m in saliency.methods(blank) and len(attack.mask)
-    ]:
-        box = saliency.boxes(saliency.explanation(blank, method, attack.question))
-        value = saliency.intersection_over_union(box, attack.mask).mean().item()
-        rows.append({"host": host, "method": method, "untrained": value})
+        options["zero_init_last"] = False  # or its last branch is silent
+    blank = models.create(kind, book.tier, seed=models.CONTROL, **options).eval()
+    methods = [m for m in CHEAP if m in saliency.methods(blank)]
+    for name in triggers.NAMES:
+        question, _, mask = attacks[host, name]
+        for method in methods if len(mask) else []:
+            box = saliency.boxes(saliency.explanation(blank, method, question))
+            value = saliency.intersection_over_union(box, mask).mean().item()
+            rows.append({"host": host, "method": method, "untrained": value})
 blanks = pd.DataFrame(rows).groupby(["method", "host"])["untrained"].mean()
 book.keep(blank={" ".join(k): v for k, v in blanks.items()})
 summary = per_trigger.groupby(["method", "host"])["iou"].mean()

@@ -30,19 +30,20 @@ tier = "scenes"
 n_images = 512
 
 # %% tags=["hide-input"]
-from dataclasses import replace
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from seelike import architectures, attention, claims, data, hybrids, models, plots
+from seelike import attention, claims, localization, models, plots
 from seelike import receptive_field as erf
 from seelike.capture import layers
+from seelike.cards import paired
+from seelike.chapter import Chapter
 from seelike.cka import localization_sweep, sweep
+from seelike.intervals import Estimate, Share, difference, normal
 from seelike.maps import same_depth
 
-plots.style()
+book = Chapter("12", tier)
 
 # %% [markdown]
 # ## The block
@@ -74,25 +75,15 @@ PAPER = {
     "cmt_s": (25.1, 4.0),
     "cmt_b": (45.7, 9.3),
 }
-rows = {}
-for name, (parameters, multiplications) in PAPER.items():
-    found = models.cost(name, hybrids.CMTS[name]["image"])
-    rows[name] = {
-        "parameters (M)": found[0] / 1e6,
-        "published": parameters,
-        "multiplications (G)": found[1] / 1e9,
-        "published ": multiplications,
-    }
-sizes = pd.DataFrame(rows).T
+sizes = models.counted(PAPER)
 sizes.round(2)
 
 # %% mystnb={"figure": {"name": "fig-cmt-sizes", "caption": "Parameters of the four sizes, counted, relative to what is published. Grey: within 1 %."}, "image": {"alt": "Dot plot of counted over published parameters, one row for each of four sizes of CMT, with a grey band of one percent around 1."}} tags=["hide-input"]
 ratio = sizes["parameters (M)"] / sizes["published"]
 fig, ax = plt.subplots(figsize=(5, 2.2))
-ax.axvspan(0.99, 1.01, color=plots.INK, alpha=0.15, lw=0)
-plots.intervals(ax, {n: (r, r, r) for n, r in ratio.items()})
+plots.ratios(ax, ratio)
 ax.set(xlabel="counted / published")
-plots.sign(fig, "analytic", [])
+plots.sign(fig, plots.provenance("analytic", []))
 
 # %% [markdown]
 # Three agree. The third does not: with its published widths and depths it has more parameters than printed, but the published number of multiplications. We kept the settings.
@@ -101,52 +92,47 @@ plots.sign(fig, "analytic", [])
 #
 # Our CMT has three stages (the fourth would have 2 x 2 positions), eight blocks, widths 30, 60 and 120, and about as many parameters as our ViT and ResNet. All three saw the same 64,000 scenes once, with one recipe.
 
+# %% tags=["hide-input"]
+EQUAL = ("cmt", "vit_data_1000", "resnet_short")  # of equal training
+cards = models.cards(book.tier)
+every = {name: card for (name, seed), card in cards.items() if seed == 0}
+shown = [n for n in (*EQUAL, "mvit", "vit_cls", "resnet") if n in every]
+
 # %% mystnb={"figure": {"name": "fig-cmt-accuracy", "caption": "Accuracy on test scenes over training; one seed. Shaded: 95 % interval of each point over its 1,000 images."}, "image": {"alt": "Line plot of accuracy against thousand images seen: CMT, MViT, ViT and ResNet, with shaded intervals."}} tags=["hide-input"]
-TRIO = ["cmt", "vit_data_1000", "resnet_short"]
-every = {(c["name"], c["seed"]): c for c in models.cards(tier)}
-cards = {name: c for (name, seed), c in every.items() if seed == 0}
-names = {"cmt": "CMT", "vit_data_1000": "ViT (CLS)", "resnet_short": "ResNet"}
-names |= {"mvit": "MViT (next chapter)"}
-have = all(n in cards for n in TRIO)
-if have:
-    fig, ax = plt.subplots(figsize=(6, 3.6))
-    for name, label in names.items():
-        if name in cards:
-            x = np.array([p["images"] for p in cards[name]["curve"]]) / 1000
-            y = np.array([p["accuracy"] for p in cards[name]["curve"]])
-            half = 1.96 * np.sqrt(y * (1 - y) / 1000)
-            ax.plot(x, y, color=plots.COLOURS[name], label=label)
-            ax.fill_between(
-                x, y - half, y + half, color=plots.COLOURS[name], alpha=0.2, lw=0
-            )
-    ax.set(xlabel="thousand images seen", ylabel="accuracy", ylim=(0, 1))
-    ax.legend(loc="lower right")
-    plots.sign(fig, tier)
-else:
-    plots.absent(
-        f"Networks of equal training are not in the zoo of the {tier} tier."
-    )
+# needs: zoo, cmt, vit_data_1000, resnet_short
+fig, ax = plt.subplots(figsize=(6, 3.6))
+for name, label in {
+    "cmt": "CMT",
+    "vit_data_1000": "ViT (CLS)",
+    "resnet_short": "ResNet",
+    "mvit": "MViT (next chapter)",
+}.items():
+    card = every[name]
+    x = [point["images"] / 1000 for point in card.curve]
+    shares = [Share(point["accuracy"], card.points) for point in card.curve]
+    y, low, high = np.transpose([normal(s.value, s.error) for s in shares])
+    ax.plot(x, y, color=plots.COLOURS[name], label=label)
+    ax.fill_between(x, low, high, color=plots.COLOURS[name], alpha=0.2, lw=0)
+ax.set(xlabel="thousand images seen", ylabel="accuracy", ylim=(0, 1))
+ax.legend(loc="lower right")
+book.sign(fig, [0])
 
 # %% [markdown]
 # Size, cost and final accuracy (2,000 test images), with Wilson intervals:
 
 # %%
-shown = [n for n in [*TRIO, "mvit", "vit_cls", "resnet"] if n in cards]
-side = architectures.GEOMETRY[tier][0] if tier in architectures.GEOMETRY else 224
-
-
-def line(card):
-    options = card["options"] | {"tier": tier}
-    multiplications = models.cost(card["architecture"], side, **options)[1]
-    return {
-        "parameters (M)": round(card["parameters"] / 1e6, 3),
-        "multiplications (M)": round(multiplications / 1e6, 1),
-        "images seen": f"{card['images_seen']:,}",
-        "accuracy": f"{card['accuracy']:.3f} [{card['accuracy_low']:.3f}, {card['accuracy_high']:.3f}]",
+# needs: zoo
+pd.DataFrame(
+    {
+        name: {
+            "parameters (M)": round(every[name].parameters / 1e6, 3),
+            "multiplications (M)": round(models.cost_of(every[name])[1] / 1e6, 1),
+            "images seen": f"{every[name].images_seen:,}",
+            "accuracy": f"{every[name].accuracy:.3f} [{every[name].accuracy_low:.3f}, {every[name].accuracy_high:.3f}]",
+        }
+        for name in shown
     }
-
-
-pd.DataFrame({n: line(cards[n]) for n in shown}).T
+).T
 
 # %% [markdown]
 # ## What each part is worth
@@ -154,116 +140,107 @@ pd.DataFrame({n: line(cards[n]) for n in shown}).T
 # The same network without its convolutional stem (one strided convolution is left), without local perception units, and without the convolutions of the feed-forward parts; 16,000 images and three starts each.
 
 # %% mystnb={"figure": {"name": "fig-cmt-ablation", "caption": "Accuracy of CMT after 16,000 images, whole and without one part; one dot for each of three starts, with 95 % Wilson intervals over 2,000 test images."}, "image": {"alt": "Dot plot of accuracy with intervals: the whole CMT, and without stem, without local perception units, without feed-forward convolutions."}} tags=["hide-input"]
+# needs: zoo, cmt, vit_data_1000, resnet_short
 PARTS = {
-    "cmt_whole": "whole",
-    "cmt_without_stem": "without stem",
-    "cmt_without_lpu": "without local perception",
-    "cmt_without_irffn": "without convolution in MLP",
+    "whole": "whole",
+    "without_stem": "without stem",
+    "without_lpu": "without local perception",
+    "without_irffn": "without convolution in MLP",
 }
-
-
-def final(name):
-    return [cards[name][k] for k in ("accuracy", "accuracy_low", "accuracy_high")]
-
-
-if all(n in cards for n in PARTS):
-    fig, ax = plt.subplots(figsize=(5.5, 2.3))
-    plots.starts(ax, every, PARTS)
-    ax.set(xlabel="accuracy")
-    plots.sign(fig, tier, range(3))
-else:
-    plots.absent(f"Ablations are not in the zoo of the {tier} tier.")
+variants = {
+    card.made.factors["variant"]: card.name
+    for card in models.cards(book.tier, study="ablation").values()
+    if card.made.factors["network"] == "cmt"
+}
+fig, ax = plt.subplots(figsize=(5.5, 2.3))
+plots.starts(ax, cards, {variants[part]: label for part, label in PARTS.items()})
+ax.set(xlabel="accuracy")
+book.sign(fig, range(3))
 
 # %% [markdown]
 # ## Inside: where does it stand?
 #
 # CKA of all its blocks with those of the ViT and of the ResNet; as a yardstick, ViT with ResNet.
 
+# %% tags=["hide-input"]
+trio = EQUAL if book.has(*EQUAL) else ("cmt", "vit_cls", "resnet")
+hybrid, vit, resnet = trio
+names = {
+    "vit_data_1000": plots.LABELS["vit_cls"],
+    "resnet_short": plots.LABELS["resnet"],
+}
+trios = book.pairs(*trio)
+
+
+def called(network):
+    """What a network, with its seed or without, is called in the figures of this chapter."""
+    return names.get(network.partition("-")[0], plots.label(network))
+
+
 # %% mystnb={"figure": {"name": "fig-cmt-cka", "caption": "CKA between blocks: CMT with itself, with the ViT, with the ResNet, and ViT with ResNet; networks of equal training."}, "image": {"alt": "Four heat maps of CKA, dark at 0 and bright at 1: CMT against itself, against the ViT and against the ResNet, and the ViT against the ResNet."}} tags=["hide-input"]
-images = data.load(
-    tier, "test", n_images, seed=12, transform=models.transform("vit_cls", tier)
-)
-fallback = ["cmt", "vit_cls", "resnet"]  # where training was not equal
-trio = TRIO if have else [n for n in fallback if n in cards or tier == "smoke"]
-cast = {n: models.load(n, tier) for n in trio}
-
-
-def part(m, frame, row, column):
-    """The block of a map over all taps that compares two networks."""
-    rows, columns = (
-        np.array([label.startswith(f"{n}/") for label in frame])
-        for n in (row, column)
+# needs: cmt, vit_cls, resnet, any trios
+images = book.images(n_images, seed=12)
+images = images.with_batches(len(images) // 4, drop_last=True)  # as was recorded
+cast = {n: m for n, m in book.cast(*trio).items() if any(n in t for t in trios)}
+similarity = sweep(cast, images)
+own = dict(zip(trio, trios[0]))
+panels = [(hybrid, hybrid), (vit, hybrid), (resnet, hybrid), (resnet, vit)]
+fig, axes = plt.subplots(1, 4, figsize=(12, 2.9))
+for ax, (row, column) in zip(axes, panels):
+    plots.similarity_map(
+        ax,
+        similarity.block(own[row], own[column]),
+        "",
+        rows=f"{called(row)}, block",
+        columns=f"{called(column)}, block",
     )
-    return m[np.ix_(rows, columns)]
-
-
-if len(trio) == 3:
-    hybrid, vit, resnet = trio
-    sums = sweep(cast, images)
-    m = sums.compute().to_numpy()
-    pairs = [(hybrid, hybrid), (vit, hybrid), (resnet, hybrid), (resnet, vit)]
-    fig, axes = plt.subplots(1, 4, figsize=(12, 2.9))
-    for ax, (row, column) in zip(axes, pairs):
-        plots.similarity_map(
-            ax,
-            part(m, sums.layers, row, column),
-            "",
-            rows=f"{names.get(row, plots.label(row))}, block",
-            columns=f"{names.get(column, plots.label(column))}, block",
-        )
-    plots.sign(fig, tier)
-else:
-    plots.absent(f"There is no CMT at the {tier} tier.")
-
+book.sign(fig, book.seeds[:1])
 
 # %% [markdown]
 # How far attention looks, and how far a position depends on the image. Distance is measured between the centres of a query's cell and of a key's, which in CMT is a larger cell.
 
 # %% mystnb={"figure": {"name": "fig-cmt-reach", "caption": "Left: mean attention distance of every head, by relative depth, CMT and ViT; dotted: uniform attention on the ViT's grid (on the CMT's grids it is nearly the same). Right: half-mass radius of effective receptive fields of block outputs; dotted: a uniform field. Dashed: the untrained CMT."}, "image": {"alt": "Two panels against relative depth: dots of attention distance of every head of CMT and ViT, and lines of receptive field radius of CMT, ViT and ResNet, with dotted lines for uniform attention and a uniform field."}} tags=["hide-input"]
-if len(trio) == 3:
-    few = replace(images, pixels=images.pixels[:64], labels=images.labels[:64])
-    few = replace(few, batch_size=16)
-    fig, axes = plt.subplots(1, 2, figsize=(9, 3.5))
-    for name in (hybrid, vit):
-        blocks = attention.block_distances(cast[name], few)
-        for i, block in enumerate(blocks):
-            x = np.full(block.shape[1], i / (len(blocks) - 1))
-            axes[0].plot(x, block.mean(0), "o", color=plots.COLOURS[name], ms=5)
-        axes[0].plot(
-            [],
-            [],
-            "o",
-            color=plots.COLOURS[name],
-            label=names.get(name, plots.label(name)),
-        )
-    size, patch = architectures.GEOMETRY[tier]
-    axes[0].axhline(
-        attention.uniform_distance(size // patch, patch), color=plots.INK, ls=":"
-    )
-    axes[0].set(
-        xlabel="relative depth",
-        ylabel="attention distance (pixels)",
-        ylim=(0, None),
-    )
+# needs: cmt, vit_cls, resnet, any trios
+few = book.images(min(64, n_images), seed=12, batch_size=16)
+one = next(iter(few))[0][:1]
+nets = {name: cast[name] for name in trios[0]}
+nets["untrained cmt"] = models.untrained("cmt", book.tier)
+looks = book.measured(
+    lambda model: attention.block_distances(model, few),
+    {name: nets[name] for name in trios[0][:2]},
+)
+fields = book.measured(
+    lambda model: erf.effective_receptive_field(model, layers(model), few), nets
+)
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.5))
+for name, blocks in looks.items():
+    look = {"color": plots.COLOURS[name.partition("-")[0]], "ms": 5}
+    for i, block in enumerate(blocks):
+        x = np.full(block.shape[1], i / (len(blocks) - 1))
+        axes[0].plot(x, block.mean(0), "o", **look)
+    axes[0].plot([], [], "o", label=called(name), **look)
+if trios[0][1] in looks:
+    uniform = attention.uniform_blocks(nets[trios[0][1]], one)[0]
+    axes[0].axhline(uniform, color=plots.INK, ls=":")
+axes[0].set(
+    xlabel="relative depth", ylabel="attention distance (pixels)", ylim=(0, None)
+)
+if looks:
     axes[0].legend()
-    fresh = models.untrained("cmt", tier)
-    for name, model in {**cast, "untrained CMT": fresh}.items():
-        taps = layers(model)
-        field = erf.effective_receptive_field(model, taps, few)
-        r = [erf.radius(field[t].mean(0)) for t in taps]
-        x = np.linspace(0, 1, len(r))
-        kind = "cmt" if name == "untrained CMT" else name
-        style = "--" if name == "untrained CMT" else "o-"
-        label = names.get(name, plots.label(name))
-        axes[1].plot(x, r, style, ms=4, color=plots.COLOURS[kind], label=label)
-    axes[1].axhline(erf.uniform_radius(size), color=plots.INK, ls=":")
-    axes[1].set(
-        xlabel="relative depth", ylabel="half-mass radius (pixels)", ylim=(0, None)
-    )
+for name, field in fields.items():
+    r = [erf.radius(maps.mean(0)) for maps in field.values()]
+    kind, style = name.partition("-")[0], "o-"
+    if name not in cast:
+        kind, style = hybrid, "--"
+    x, colour = np.linspace(0, 1, len(r)), plots.COLOURS[kind]
+    axes[1].plot(x, r, style, ms=4, color=colour, label=called(name))
+axes[1].axhline(erf.uniform_radius(book.tier.side), color=plots.INK, ls=":")
+axes[1].set(
+    xlabel="relative depth", ylabel="half-mass radius (pixels)", ylim=(0, None)
+)
+if fields:
     axes[1].legend(fontsize=8)
-    plots.sign(fig, tier)
-else:
-    plots.absent(f"There is no CMT at the {tier} tier.")
+book.sign(fig, book.seeds[:1])
 
 # %% [markdown]
 # Does a position still resemble its own patch of the image more than any other ({ref}`sec-localization`)? Asked of the last block that has at least 4 x 4 positions: the share of interior positions whose most similar patch is their own, what chance would give, and
@@ -271,28 +248,29 @@ else:
 
 
 # %%
-def places(name):
-    """How interior positions of a late block compare with their own patch."""
-    taps, n = layers(cast[name]), 0
-    while n < 16:
-        tap = taps.pop()
-        m = localization_sweep(cast[name], tap, images).compute().to_numpy()
-        n = len(m) // 2
-    table, grid = m[:n, n:], int(n**0.5)
-    r, c = np.divmod(np.arange(n), grid)
-    inside = (np.minimum(r, c) > 0) & (np.maximum(r, c) < grid - 1)
+# needs: cmt, vit_cls, resnet, any trios
+def own_patches(model):
+    """How interior positions of the last block with 4 x 4 or more compare with their own patch."""
+    for tap in reversed(layers(model)):
+        m = localization_sweep(model, tap, images).compute().to_numpy()
+        table = localization.table(m)
+        if len(table) >= 16:
+            break
+    side = localization.side(len(table))
     return {
         "block": tap,
-        "positions": f"{grid} x {grid}",
-        "of them interior": int(inside.sum()),
-        "own patch best": (table.argmax(1) == np.arange(n))[inside].mean(),
-        "chance": 1 / n,
-        "CKA, own patch": np.diag(table)[inside].mean(),
+        "positions": f"{side} x {side}",
+        "of them interior": str(localization.interior(side).sum()),
+        "own patch best": f"{localization.own_share(table):.2f}",
+        "chance": f"{1 / len(table):.2f}",
+        "CKA, own patch": f"{localization.own_cka(table):.2f}",
     }
 
 
-localized = {names.get(n, n): places(n) for n in trio if len(trio) == 3}
-pd.DataFrame(localized).T.map(lambda v: f"{v:.2f}" if isinstance(v, float) else v)
+# %% tags=["hide-input"]
+# needs: cmt, vit_cls, resnet, any trios
+located = book.measured(own_patches, {name: cast[name] for name in trios[0]})
+pd.DataFrame({called(name): row for name, row in located.items()}).T
 
 # %% [markdown]
 # ## Seven claims, decided
@@ -301,80 +279,92 @@ pd.DataFrame(localized).T.map(lambda v: f"{v:.2f}" if isinstance(v, float) else 
 # %% tags=["hide-input"]
 worst = float(abs(ratio - 1).max())
 claims.record(
-    "G21-1", "published", claims.Estimate(worst, worst, worst), seeds=0, images=0
+    "G21-1", claims.DATA, Estimate(worst, worst, worst), seeds=0, images=0
 )
-if tier == "scenes":
-    tests = {
-        "G21-2": ("cmt", "vit_data_1000"),
-        "G21-3": ("cmt", "resnet_short"),
-        "G21-4": ("cmt_whole", "cmt_without_stem"),
-        "G21-5": ("cmt_whole", "cmt_without_lpu"),
-        "G21-6": ("cmt_whole", "cmt_without_irffn"),
-    }
-else:  # no networks of equal training
-    tests = {}
-for claim, (a, b) in tests.items():
-    shared = [s for n, s in every if n == a and (b, s) in every]
-    if shared:
-        e = claims.difference(*((every[a, s], every[b, s]) for s in shared))
-        n = cards[a]["test_images"]
-        claims.record(claim, tier, e, seeds=len(shared), images=n)
-if len(trio) == 3:
-    untrained = [models.untrained(k, tier) for k in ("cmt", "vit_cls", "resnet")]
+TESTS = {  # networks of equal training
+    "G21-2": ("cmt", "vit_data_1000"),
+    "G21-3": ("cmt", "resnet_short"),
+    "G21-4": ("cmt_whole", "cmt_without_stem"),
+    "G21-5": ("cmt_whole", "cmt_without_lpu"),
+    "G21-6": ("cmt_whole", "cmt_without_irffn"),
+}
+for claim, two in TESTS.items():
+    if pairs := paired(cards, *two):
+        n = pairs[0][0].images
+        book.record(claim, difference(*pairs), seeds=len(pairs), images=n)
 
-    def nearer(m):
-        ours = same_depth(part(m, sums.layers, hybrid, resnet))
-        return ours - same_depth(part(m, sums.layers, vit, resnet))
-
-    blank = sweep({n: m for n, m in zip(trio, untrained)}, images).compute()
-    print(f"the same between untrained networks: {nearer(blank.to_numpy()):.2f}")
-    value, draws = sums.bootstrap(nearer)
-    e = claims.estimate([value], draws[None], len(sums.hsic))
-    claims.record("G21-7", tier, e, seeds=1, images=n_images)
-claims.chapter("12", tier)
 
 # %%
-claims.chapter("12", "published")
+# needs: cmt, vit_cls, resnet, any trios
+def nearer(similarity, hybrid, vit, resnet):
+    """CKA with the ResNet at the same depth, hybrid minus ViT."""
+    ours, theirs = (
+        similarity.bootstrap(lambda a, b, cross: same_depth(cross), name, resnet)
+        for name in (hybrid, vit)
+    )
+    return ours.minus(theirs)
+
+
+seeds = [nearer(similarity, *three) for three in trios]
+book.decide("G21-7", seeds, images=len(images))
+roles = ("cmt", "vit_cls", "resnet")
+fresh = {role: models.untrained(role, book.tier) for role in roles}
+before = nearer(sweep(fresh, images), *roles)
+print(f"the same between untrained networks: {before.value:.2f}")
+
+# %%
+book.table()
+
+# %%
+book.table(claims.DATA)
 
 # %% tags=["hide-input"]
-if len(trio) == 3:
-    maps = {
-        f"{r} {c}": part(m, sums.layers, r, c).round(3).tolist() for r, c in pairs
-    }
-    kept = {"maps": maps, "settings": {"provenance": plots.provenance(tier)}}
-    kept["accuracy"] = {n: final(n) for n in shown}
-    claims.keep("12", tier, kept)
+# needs: cmt, vit_cls, resnet, any trios
+kept = {f"{r} {c}": similarity.block(own[r], own[c]) for r, c in panels}
+book.keep(
+    maps={pair: block.round(3).to_numpy().tolist() for pair, block in kept.items()},
+    accuracy={
+        name: [card.accuracy, card.accuracy_low, card.accuracy_high]
+        for name, card in every.items()
+        if name in shown
+    },
+)
 
 # %% [markdown]
 # ## The same on natural images
 #
-# On CIFAR-10 the CMT saw 200,000 images, a quarter of what the ViT saw there and far fewer than the ResNet in its four runs; the ResNet is wider, too. Accuracies recorded there:
+# On CIFAR-10 the CMT saw 200,000 images, a quarter of what the ViT saw there and far fewer than the ResNet in its four runs; the ResNet is wider, too. Accuracies recorded at other tiers:
 
 # %%
-recorded = claims.results("cifar10", "12")
+recorded = book.recorded("maps")
 pd.DataFrame(
-    recorded.get("accuracy", {}), index=["accuracy", "low", "high"]
+    {
+        f"{name}, {other.title}": values
+        for other, sections in recorded
+        for name, values in sections["accuracy"].items()
+    },
+    index=["accuracy", "low", "high"],
 ).T.round(3)
 
-# %% mystnb={"figure": {"name": "fig-recorded-cmt", "caption": "CIFAR-10, recorded: CKA between blocks of CMT, ViT and ResNet."}, "image": {"alt": "Four heat maps of CKA recorded on CIFAR-10, dark at 0 and bright at 1: CMT against itself, against the ViT and against the ResNet, and the ViT against the ResNet."}} tags=["hide-input"]
-if recorded:
-    fig, axes = plt.subplots(1, 4, figsize=(12, 2.9))
-    ORDER = ["cmt cmt", "vit_cls cmt", "resnet cmt", "resnet vit_cls"]
-    for ax, pair in zip(axes, ORDER):
-        row, column = pair.split()
+# %% mystnb={"figure": {"name": "fig-recorded-cmt", "caption": "Recorded at other tiers, one row each: CKA between blocks of CMT, ViT and ResNet."}, "image": {"alt": "Rows of four heat maps of CKA recorded at other tiers, dark at 0 and bright at 1: CMT against itself, the ResNet against CMT and against the ViT, and the ViT against CMT."}} tags=["hide-input"]
+# needs: any recorded
+fig, axes = plt.subplots(
+    len(recorded), 4, figsize=(12, 2.9 * len(recorded)), squeeze=False
+)
+for line, (other, sections) in zip(axes, recorded):
+    for ax, (pair, values) in zip(line, sections["maps"].items()):
+        row, column = map(called, pair.split())
         plots.similarity_map(
             ax,
-            np.array(recorded["maps"][pair]),
-            "",
-            rows=f"{plots.label(row)}, block",
-            columns=f"{plots.label(column)}, block",
+            np.array(values),
+            other.title,
+            rows=f"{row}, block",
+            columns=f"{column}, block",
         )
-    plots.sign(fig, "cifar10", recorded=recorded["settings"]["provenance"])
-else:
-    plots.absent("Not recorded yet.")
+book.sign(fig, recorded=recorded)
 
 # %%
-claims.chapter("12", "cifar10")
+book.tables(recorded)
 
 # %% [markdown]
 # ## What it means

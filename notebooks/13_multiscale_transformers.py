@@ -25,34 +25,32 @@
 # A ViT keeps one resolution and one width from its first block to its last. A ResNet trades: fewer positions, more channels. {cite:t}`fan2021` let a transformer trade in the same way, by *pooling attention*. They add a figure (A.6) that belongs to the story of this book: in such a network, attention distances differ from head to head, before training and after.
 
 # %% tags=["parameters"]
-tier = "scenes"
 n_images = 256
 steps = 120
 
 # %% tags=["hide-input"]
-from dataclasses import replace
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import spearmanr
-from torch.nn.functional import cross_entropy
 
 from seelike import (
-    architectures,
     attention,
     claims,
-    data,
-    evaluate,
+    feed,
     models,
-    optimiser,
     plots,
+    project,
     recipes,
     scenes,
+    train,
 )
+from seelike.cards import paired
+from seelike.chapter import Chapter
+from seelike.hybrids import MViT
+from seelike.intervals import Estimate, bootstrap, difference, share
 
-plots.style()
+book = Chapter("13", project.DEFAULT)
 
 # %% [markdown]
 # ## Pooling attention
@@ -74,16 +72,7 @@ PAPER = {
     "mvit_b24": (53.5, 10.9),
     "mvit_b24_wide": (72.9, 32.7),
 }
-rows = {}
-for name, (parameters, multiplications) in PAPER.items():
-    found = models.cost(name, mvit.MVITS[name].get("image", 224))
-    rows[name] = {
-        "parameters (M)": found[0] / 1e6,
-        "published": parameters,
-        "multiplications (G)": found[1] / 1e9,
-        "published ": multiplications,
-    }
-sizes = pd.DataFrame(rows).T
+sizes = models.counted(PAPER)
 sizes.round(2)
 
 # %% mystnb={"figure": {"name": "fig-mvit-sizes", "caption": "Parameters and multiplications of the three image models, counted, relative to what is published. Grey: within 1 %."}, "image": {"alt": "Dot plot of counted over published parameters and multiplications, one row for each of three sizes of MViT, with a grey band of one percent around 1."}} tags=["hide-input"]
@@ -93,10 +82,9 @@ fig, axes = plt.subplots(1, 2, figsize=(7.6, 1.9), sharey=True)
 for ax, values, title in zip(
     axes, (ratios, costs), ("parameters", "multiplications")
 ):
-    ax.axvspan(0.99, 1.01, color=plots.INK, alpha=0.15, lw=0)
-    plots.intervals(ax, {n: (r, r, r) for n, r in values.items()})
+    plots.ratios(ax, values)
     ax.set(xlabel=f"{title}, counted / published", xlim=(0.98, 1.02))
-plots.sign(fig, "analytic", [])
+plots.sign(fig, plots.provenance("analytic", []))
 
 # %% [markdown]
 # ## A small one, and its variants
@@ -106,45 +94,42 @@ plots.sign(fig, "analytic", [])
 
 # %% mystnb={"figure": {"name": "fig-mvit-ablation", "caption": "Accuracy on 2,000 test images. Above the line: MViT, CMT and ViT after 64,000 scenes. Below: variants of MViT after 16,000. One dot for each start: three where claims compare them. Bars: 95 % Wilson intervals."}, "image": {"alt": "Dot plot of accuracy with intervals, one row per network: three networks of equal training above a line, and settings of MViT below it, with one to three dots each."}} tags=["hide-input"]
 VARIANTS = {
-    "mvit_whole": "stride 4, convolution, normalised skip",
-    "mvit_stride_1": "keys and values: stride 1",
-    "mvit_stride_8": "keys and values: stride 8",
-    "mvit_max_pool": "pooling: maximum",
-    "mvit_avg_pool": "pooling: mean",
-    "mvit_unnormalised_skip": "skip: not normalised",
-    "mvit_none_skip": "skip: none where tokens widen",
+    "whole": "stride 4, convolution, normalised skip",
+    "stride_1": "keys and values: stride 1",
+    "stride_8": "keys and values: stride 8",
+    "max_pool": "pooling: maximum",
+    "avg_pool": "pooling: mean",
+    "unnormalised_skip": "skip: not normalised",
+    "none_skip": "skip: none where tokens widen",
 }
 WHOLE = {"mvit": "MViT", "cmt": "CMT", "vit_data_1000": "ViT (CLS)"}
-cards = {c["name"]: c for c in models.cards(tier) if c["seed"] == 0}
-have = all(n in cards for n in WHOLE)
-
-
-every = {(c["name"], c["seed"]): c for c in models.cards(tier)}
-if have:
-    labels = {n: label for n, label in {**WHOLE, **VARIANTS}.items() if n in cards}
-    fig, ax = plt.subplots(figsize=(6, 4))
-    plots.starts(ax, every, labels)
-    ax.axhline(2.5, color=plots.INK, lw=0.6)
-    ax.set(xlabel="accuracy")
-    plots.sign(fig, tier, range(3))
-else:
-    plots.absent(f"These networks are not in the zoo of the {tier} tier.")
+cards = models.cards(book.tier)
+variants = {
+    card.made.factors["variant"]: card.name
+    for card in models.cards(book.tier, study="ablation").values()
+    if card.made.factors["network"] == "mvit"
+}
+labels = WHOLE | {variants[variant]: label for variant, label in VARIANTS.items()}
+fig, ax = plt.subplots(figsize=(6, 4))
+plots.starts(ax, cards, labels)
+ax.axhline(2.5, color=plots.INK, lw=0.6)
+ax.set(xlabel="accuracy")
+book.sign(fig, range(3))
 
 # %% [markdown]
 # What they cost:
 
 # %%
-SHOWN = [n for n in (*WHOLE, *VARIANTS) if n in cards]
-side = architectures.GEOMETRY[tier][0] if tier in architectures.GEOMETRY else 64
-spent = {}
-for name in SHOWN:
-    options = cards[name]["options"] | {"tier": tier}
-    found = models.cost(cards[name]["architecture"], side, **options)
-    spent[name] = {
-        "parameters (M)": round(found[0] / 1e6, 3),
-        "multiplications (M)": round(found[1] / 1e6, 1),
+costs = {name: models.cost_of(cards[name, 0]) for name in labels}
+pd.DataFrame(
+    {
+        name: {
+            "parameters (M)": round(parameters / 1e6, 3),
+            "multiplications (M)": round(multiplications / 1e6, 1),
+        }
+        for name, (parameters, multiplications) in costs.items()
     }
-pd.DataFrame(spent).T
+).T
 
 # %% [markdown]
 # ## How far its heads look
@@ -152,62 +137,31 @@ pd.DataFrame(spent).T
 # Mean attention distance as in {ref}`sec-attention`, in pixels. A key that was pooled with stride $s$ stands where its kernel was centred, at every $s$-th query.
 
 # %% mystnb={"figure": {"name": "fig-mvit-distance", "caption": "Mean attention distance of every head, by block, before and after training; one network each. Dotted: uniform attention on each block's own grid."}, "image": {"alt": "Four panels of dots of attention distance in pixels against block: ViT and MViT, untrained above and trained below, each with dotted marks for uniform attention on the block's grid."}} tags=["hide-input"]
-images = data.load(
-    tier if tier != "imagenet" else "scenes", "test", n_images, seed=13
-)
-images = replace(images, batch_size=16)
-small = tier if tier in architectures.GEOMETRY else "scenes"
-fresh = {
-    "vit_cls": models.untrained("vit_cls", small),
-    "mvit": models.untrained("mvit", small),
-}
+STRIDED = {"vit_cls": False, "mvit": True}  # where pooled keys stand
+TRAINED = {"vit_cls": "vit_data_1000", "mvit": "mvit"}
+images = book.images(n_images, seed=13, batch_size=16)
+fresh = {kind: models.untrained(kind, book.tier) for kind in STRIDED}
+trained = {kind: models.load(name, book.tier) for kind, name in TRAINED.items()}
 looks = {
-    f"untrained {n}": attention.block_distances(m, images, strided=n == "mvit")
-    for n, m in fresh.items()
+    (how, kind): attention.block_distances(nets[kind], images, strided=strided)
+    for how, nets in (("untrained", fresh), ("trained", trained))
+    for kind, strided in STRIDED.items()
 }
-if have:
-    trained = {"vit_cls": "vit_data_1000", "mvit": "mvit"}
-    for name, own in trained.items():
-        found = attention.block_distances(
-            models.load(own, tier), images, strided=name == "mvit"
-        )
-        looks[f"trained {name}"] = found
-size, patch = architectures.GEOMETRY[small]
-
-
-def uniform_of(model):
-    """Every block's distance when all weights are equal."""
-    evened = attention.attention(
-        model,
-        reduce=lambda w: attention.mean_distance(
-            torch.full_like(w[:1, :1], 1 / w.shape[-1]),
-            size / attention.grid_side(w.shape[-2])[0],
-            strided="MViT" in type(model).__name__,
-        ).mean(),
-    )
-    with evened as found, torch.no_grad():
-        model(images.images[:1])
-    return [v.item() for v in found.values()]
-
-
-fig, axes = plt.subplots(
-    len(looks) // 2,
-    2,
-    figsize=(8, 2.9 * (len(looks) // 2)),
-    sharey=True,
-    squeeze=False,
-)
-grids = {kind: uniform_of(model) for kind, model in fresh.items()}
-for ax, (name, blocks) in zip(axes.flat, looks.items()):
-    kind = name.rpartition(" ")[2]
+one = images.images[:1]
+grids = {
+    kind: attention.uniform_blocks(fresh[kind], one, strided=strided)
+    for kind, strided in STRIDED.items()
+}
+fig, axes = plt.subplots(2, 2, figsize=(8, 5.8), sharey=True)
+for ax, ((how, kind), blocks) in zip(axes.flat, looks.items()):
     for i, block in enumerate(blocks):
         distances = block.mean(0)
         ax.plot([i] * len(distances), distances, "o", color=plots.COLOURS[kind])
     at = np.arange(len(blocks))
     ax.hlines(grids[kind], at - 0.35, at + 0.35, color=plots.INK, ls=":", lw=1.5)
-    title = f"{plots.LABELS[kind]}, {name.partition(' ')[0]}"
+    title = f"{plots.LABELS[kind]}, {how}"
     ax.set(title=title, xlabel="block", ylabel="distance (pixels)")
-plots.sign(fig, small)
+book.sign(fig, [0])
 
 # %% [markdown]
 # The untrained ViT looks everywhere alike. MViT's heads differ, for two reasons: its blocks work on different grids, so that even uniform attention has another mean distance in each, and its pooled keys, and in the first block of a stage its pooled queries, pass a layer norm, which makes
@@ -215,34 +169,33 @@ plots.sign(fig, small)
 
 
 # %%
-def spread(blocks, own=None):
-    """Largest minus smallest mean distance of all heads; own: to be subtracted, per block."""
-    means = [b.mean(0) for b in blocks]
-    if own is not None:
-        means = [m - o for m, o in zip(means, own)]
-    values = np.concatenate(means)
-    return values.max() - values.min()
-
-
 STARTS = range(100, 105)
-few = replace(images, pixels=images.pixels[:128], labels=images.labels[:128])
-starts = {
-    name: [models.untrained(name, small, seed) for seed in STARTS] for name in fresh
-}
+few = book.images(min(128, n_images), seed=13, batch_size=16)
 first = {
-    name: [attention.block_distances(m, few, strided=name == "mvit") for m in nets]
-    for name, nets in starts.items()
+    kind: [
+        attention.block_distances(
+            models.untrained(kind, book.tier, seed), few, strided=strided
+        )
+        for seed in STARTS
+    ]
+    for kind, strided in STRIDED.items()
 }
-spreads = {
-    f"untrained {name}": {
-        "as measured": np.mean([spread(b) for b in blocks]),
-        "minus uniform": np.mean(
-            [spread(b, uniform_of(m)) for b, m in zip(blocks, starts[name])]
-        ),
+# %% tags=["hide-input"]
+means = {
+    kind: [[heads.mean(0) for heads in blocks] for blocks in nets]
+    for kind, nets in first.items()
+}
+pd.DataFrame(
+    {
+        f"untrained {kind}": {
+            "as measured": np.mean([attention.spread(m) for m in nets]),
+            "minus uniform": np.mean(
+                [attention.spread(m, grids[kind]) for m in nets]
+            ),
+        }
+        for kind, nets in means.items()
     }
-    for name, blocks in first.items()
-}
-pd.DataFrame(spreads).T.round(2)
+).T.round(2)
 
 # %% [markdown]
 # ## Motion
@@ -255,38 +208,34 @@ fig, axes = plt.subplots(3, 8, figsize=(9, 3.7))
 for row, clip, direction in zip(axes, film, way):
     plots.pictures(row, clip.transpose(0, 1))
     row[0].set_title(scenes.DIRECTIONS[direction], fontsize=10, loc="left")
-plots.sign(fig, "Scenes", [])
+book.sign(fig, [])
 
 # %% [markdown]
 # A tiny MViT learns it here, from 1,024 clips of 32 pixels. Then the frames of each test clip are shuffled. A network that goes by single frames would not notice, and one that sees motion must suffer; {cite:t}`fan2021` shuffle frames in the same way (Table 9), and there a ViT did not mind.
 
 
 # %%
-def reduced(clips, side=32):
-    """Clips at another side, normalised, (n, 3, t, side, side)."""
-    n, _, t, h, w = clips.shape
-    frames = data.resize(clips.transpose(1, 2).reshape(n * t, 3, h, w), side)
-    return data.normalise(frames).view(n, t, 3, side, side).transpose(1, 2)
-
-
 film, way = scenes.clips(1024, 8, seed=1, split="train")
 asked, answer = scenes.clips(256, 8, seed=2)
-film, asked = reduced(film), reduced(asked)
+film, asked = feed.shrunk(film, 32), feed.shrunk(asked, 32)
 torch.manual_seed(0)
-viewer = mvit.MViT(32, 24, (1, 1, 1), clip=8, num_classes=4)
 recipe = recipes.Recipe("mvit", 32 * steps, batch=32)
-trainer = optimiser.Optimiser(viewer, recipe)
-for step in range(steps):
-    rows = torch.randint(0, len(film), (32,))
-    cross_entropy(viewer(film[rows]), way[rows]).backward()
-    trainer.step(step)
-viewer.eval()
+
+
+def draw(step):
+    rows = torch.randint(0, len(film), (recipe.batch,))
+    return film[rows], way[rows]
+
+
+viewer = train.fit(MViT(32, 24, (1, 1, 1), clip=8, num_classes=4), recipe, draw)
+
+# %%
 shuffled = torch.stack([clip[:, torch.randperm(8)] for clip in asked])
 controls = {f"frame {f} eight times": asked[:, :, [f] * 8] for f in (0, 3, 7)}
 seen = {}
 with torch.no_grad():
     for name, x in {"in order": asked, "shuffled": shuffled, **controls}.items():
-        seen[name] = evaluate.share("accuracy", viewer(x).argmax(1) == answer)
+        seen[name] = share(viewer(x).argmax(1) == answer)._asdict()
 pd.DataFrame(seen).T.round(2)
 
 # %% [markdown]
@@ -296,22 +245,9 @@ pd.DataFrame(seen).T.round(2)
 
 
 # %% tags=["hide-input"]
-def rising(blocks):
-    """Rank correlation of mean distance and block."""
-    return spearmanr([b.mean() for b in blocks], range(len(blocks))).statistic
-
-
-def over_batches(f, *names):
-    """A statistic of the blocks of networks, with an interval over batches of images."""
-    held = [b for n in names for b in looks[n]]
-    n = len(looks[names[0]])
-    value, draws = claims.bootstrap(lambda *b: f(b[:n], b[n:]), *held)
-    return claims.estimate([value], draws[None], len(held[0]))
-
-
 worst = float(abs(ratios - 1).max())
 claims.record(
-    "F21-1", "published", claims.Estimate(worst, worst, worst), seeds=0, images=0
+    "F21-1", claims.DATA, Estimate(worst, worst, worst), seeds=0, images=0
 )
 TESTS = {
     "F21-2": ("mvit", "vit_data_1000"),
@@ -319,41 +255,39 @@ TESTS = {
     "F21-4": ("mvit_whole", "mvit_max_pool"),
     "F21-5": ("mvit_whole", "mvit_unnormalised_skip"),
 }
-if tier == "scenes":
-    for claim, (a, b) in TESTS.items():
-        shared = [s for n, s in every if n == a and (b, s) in every]
-        if shared:
-            e = claims.difference(*((every[a, s], every[b, s]) for s in shared))
-            claims.record(claim, tier, e, seeds=len(shared), images=2000)
+for claim, names in TESTS.items():
+    pairs = paired(cards, *names)
+    n = pairs[0][0].images
+    book.record(claim, difference(*pairs), seeds=len(pairs), images=n)
 
-    def range_of(blocks):
-        values = np.concatenate(blocks)
-        return values.max() - values.min()
 
-    n = len(first["mvit"][0])
-    fits = [
-        claims.bootstrap(
-            lambda *b: range_of(b[:n]) / range_of(b[n:]), *pyramid, *plain
-        )
-        for pyramid, plain in zip(first["mvit"], first["vit_cls"])
-    ]
-    values, draws = zip(*fits)
-    e = claims.estimate(values, np.stack(draws), len(first["mvit"][0][0]))
-    claims.record("F21-6", tier, e, seeds=len(STARTS), images=len(few))
-if tier == "scenes" and have:
-    e = over_batches(
-        lambda v, m: rising(v) - rising(m), "trained vit_cls", "trained mvit"
+def two(f, pyramid, plain):
+    """A function of the heads' distances in two networks, with resamples of batches of images."""
+    n = len(pyramid)
+    return bootstrap(lambda *blocks: f(blocks[:n], blocks[n:]), *pyramid, *plain)
+
+
+book.decide(
+    "F21-6",
+    [
+        two(lambda m, v: attention.spread(m) / attention.spread(v), *nets)
+        for nets in zip(first["mvit"], first["vit_cls"])
+    ],
+    images=len(few),
+)
+ends = [looks["trained", kind] for kind in ("mvit", "vit_cls")]
+steadier = two(lambda m, v: attention.rising(v) - attention.rising(m), *ends)
+book.decide("F21-7", [steadier], images=len(images))
+for kind in STRIDED:
+    blocks = looks["trained", kind]
+    beyond = [block - own for block, own in zip(blocks, grids[kind])]
+    print(
+        f"{kind}: rank correlation with depth {attention.rising(blocks):.2f}, beyond its grids {attention.rising(beyond):.2f}"
     )
-    claims.record("F21-7", tier, e, seeds=1, images=n_images)
-    for kind in ("vit_cls", "mvit"):
-        blocks = [b - own for b, own in zip(looks[f"trained {kind}"], grids[kind])]
-        print(
-            f"{kind}: rank correlation with depth {rising(looks[f'trained {kind}']):.2f}, beyond its grids {rising(blocks):.2f}"
-        )
-claims.chapter("13", tier)
+book.table()
 
 # %%
-claims.chapter("13", "published")
+book.table(claims.DATA)
 
 # %% [markdown]
 # ## What it means

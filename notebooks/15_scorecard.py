@@ -36,12 +36,14 @@ tier = "scenes"
 import matplotlib.pyplot as plt
 from IPython.display import Markdown
 
-from seelike import claims, plots
+from seelike import claims, plots, tiers
+from seelike.chapter import Chapter
 
-plots.style()
-TIERS = ("scenes", "cifar10", "imagenet", "published")
-tables = {name: claims.table(name).set_index("id") for name in TIERS}
-run = [t for t in TIERS if (tables[t].verdict != "not run").any()]
+book = Chapter("15", tier)
+others = [tiers.get(name) for name in claims.recorded() if name != book.tier.name]
+tables = {t.name: claims.table(t).set_index("id") for t in (book.tier, *others)}
+tables[claims.DATA] = claims.table(claims.DATA).set_index("id")
+run = [t for t in tables if (tables[t].verdict != "not run").any()]
 
 
 # %% tags=["hide-input"]
@@ -118,8 +120,8 @@ order = [
     and any(tables[t].loc[n, "verdict"] != "not run" for t in run)
 ]
 size = (4.2 * len(run), 0.21 * len(order) + 1)
-fig, axes = plt.subplots(1, len(run), figsize=size, sharey=True)
-for ax, name in zip(axes, run):
+fig, axes = plt.subplots(1, len(run), figsize=size, sharey=True, squeeze=False)
+for ax, name in zip(axes.flat, run):
     turned = dict.fromkeys(order, (float("nan"),) * 3)
     for claim, row in tables[name][tables[name].verdict != "not run"].iterrows():
         operator, threshold = row["rule"].split()
@@ -133,7 +135,8 @@ for ax, name in zip(axes, run):
     ax.margins(x=0.06)
     ax.autoscale_view(scaley=False)
     ax.set(title=name, xlabel="right of the line: as claimed")
-plots.sign(fig, f"{' and '.join(run)}, as the chapters recorded them", [])
+line = f"{' and '.join(run)}, as the chapters recorded them"
+plots.sign(fig, plots.provenance(line, []))
 
 # %% [markdown]
 # ## What each tier cannot decide

@@ -206,3 +206,17 @@ def test_no_trend_without_three_different_subsets():
     assert np.isnan(attention.trend(some[:2], some[:2, None]))
     assert np.isnan(attention.trend(np.ones(3), some[:, None]))
     assert np.isnan(attention.trend(some, np.stack([some, np.ones(3)], 1)))
+
+
+def test_the_spread_of_heads_with_and_without_their_grids():
+    blocks = [np.array([1.0, 2.0]), np.array([5.0]), np.array([3.0, 9.0, 4.0])]
+    assert attention.spread(blocks) == 8
+    assert attention.spread(blocks, [0.0, 4.0, 5.0]) == 6  # 1 2, 1, -2 4 -1
+    with pytest.raises(ValueError, match="shorter"):
+        attention.spread(blocks, [0.0])
+
+
+def test_distances_that_rise_from_block_to_block():
+    rise = [np.array([1.0, 3.0]), np.array([2.5]), np.array([2.0, 8.0])]
+    assert attention.rising(rise) == pytest.approx(1) and attention.rising(rise[::-1]) == pytest.approx(-1)
+    assert attention.rising([rise[0], rise[2], rise[1]]) == pytest.approx(0.5)

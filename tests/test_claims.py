@@ -129,3 +129,20 @@ def test_numbers_are_numbers(tmp_path, monkeypatch):
     assert json.loads((tmp_path / "smoke" / "03.json").read_text())["claims"]["R21-1"]["estimate"] is None
     with pytest.raises(ValueError, match="not JSON compliant"):
         claims.keep("03", "smoke", {"section": {"a": float("nan")}})
+
+
+def test_what_was_recorded_on_published_data_stays_until_it_is_computed_anew(places, monkeypatch):
+    """A mirror that holds a part of the data let the rest of a chapter's numbers vanish."""
+    places(project.PUBLISHED, claims.DATA, "10", "before")
+    places(project.PUBLISHED, "scenes", "10", "before")
+    monkeypatch.setenv("SEELIKE_BOOK", "scenes")
+    monkeypatch.setenv("SEELIKE_RESULTS", str(project.BUILD / "run"))
+    claims.record("T21-1", claims.DATA, Estimate(0.2, 0.1, 0.3), seeds=1, images=10)
+    claims.keep("10", claims.DATA, {"other": {"number": 1}})
+    kept = claims.results(claims.DATA, "10")
+    assert kept["section"] == {"number": "before"} and set(kept) == {"section", "other", "claims"}
+    claims.keep("10", claims.DATA, {"section": {"number": "anew"}})
+    assert claims.results(claims.DATA, "10")["section"] == {"number": "anew"}
+    assert json.loads((project.PUBLISHED / claims.DATA / "10.json").read_text()) == {"section": {"number": "before"}}
+    claims.keep("10", "scenes", {"other": {"number": 1}})
+    assert claims.results("scenes", "10") == {"other": {"number": 1}}

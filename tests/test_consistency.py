@@ -1,5 +1,7 @@
 """Error consistency and divergences against scikit-learn, scipy and the published numbers; reading of untidy decisions."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -163,3 +165,77 @@ def test_what_is_no_answer_or_no_common_table_is_a_sentence():
     table = table_of([("a", "cat1-dog1.png", "cat", "cat"), ("a", "dog1-cat1.png", "dog", "cat"), ("b", "cat1-dog1.png", "cat", "dog")])
     with pytest.raises(ValueError, match="b did not answer dog1-cat1.png"):
         consistency.against_humans(table, ["a"])
+
+
+def test_observers_who_never_err_agree_and_have_no_distribution_of_errors():
+    """`error_consistency` says 1; the table said NaN, and warned of a division by zero."""
+    images = [("cat1-dog1.png", "cat"), ("dog1-cat1.png", "dog"), ("owl1-cat1.png", "owl")]
+    rows = [(o, image, truth, truth) for o in "ab" for image, truth in images]
+    rows += [("c", image, truth, "cat") for image, truth in images]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = consistency.against_humans(table_of(rows), ["a", "b", "c"], draws=2)
+    right = {o: np.array([t == r for own, _, t, r in rows if own == o]) for o in "abc"}
+    single = consistency.error_consistency(right["a"], right["b"])
+    assert single == 1
+    of_a = np.mean([single, consistency.error_consistency(right["a"], right["c"])])
+    assert found["kappa"].loc["a", "all"] == pytest.approx(of_a)
+    assert found["class"].loc[["a", "b"], "all"].isna().all() and np.isnan(found["class_average"].loc["a", "all"])
+    assert found["class_average"].loc["c", "all"] == pytest.approx(0)  # the only human who errs is the average of those who do
+    assert found["shape_bias"]["all"].tolist()[:2] == [1, 1]
+
+
+@given(st.integers(0, 2**20), st.integers(1, 40))
+def test_the_table_of_kappas_holds_every_pair(seed, n):
+    right = np.random.default_rng(seed).random((4, n)) < 0.7
+    right[3] = True
+    expected = [[consistency.error_consistency(a, b) for b in right] for a in right]
+    np.testing.assert_allclose(consistency.kappas(right), expected, atol=1e-12)
+
+
+def families(n=400):
+    """Two families of three networks: within one, all err on the same images; across, on as few common ones as chance brings."""
+    one, other = np.arange(n) % 2 == 0, np.arange(n) // 2 % 2 == 0
+    return np.array([[one] * 3, [other] * 3])
+
+
+def test_the_margin_between_families():
+    assert consistency.family_margin(families()) == pytest.approx(1)  # kappa is 1 within and 0 across
+    alike = np.repeat(families()[:1], 2, axis=0)
+    assert consistency.family_margin(alike) == pytest.approx(0)
+    with pytest.raises(ValueError, match="2 families of 2 networks at least, got 2 of 1"):
+        consistency.family_margin(families()[:, :1])
+
+
+def test_the_interval_of_the_margin_holds_images_and_seeds():
+    """Two identical families with seeds alike: images only. One seed of chance answers: the jackknife shows."""
+    rng = np.random.default_rng
+    same = consistency.family_estimate(families(), rng(0))
+    kappa = [consistency.kappas(families()[:, 0][:, rng(i).integers(0, 400, 400)])[0, 1] for i in range(200)]
+    assert same.estimate == pytest.approx(1)
+    assert same.high - same.estimate == pytest.approx(1.96 * np.std(kappa), rel=0.15)  # kappa within is 1 in each resample
+    odd = families()
+    odd[0, 0] = rng(1).random(400) < 0.5
+    wider = consistency.family_estimate(odd, rng(0))
+    assert wider.high - wider.low > 5 * (same.high - same.low)
+    with pytest.raises(ValueError, match="got 2 of 1"):
+        consistency.family_estimate(families()[:, :2], rng(0))
+
+
+def test_a_change_of_shape_bias_has_the_error_of_two_shares():
+    end, start = {"shape": 0.6, "texture": 0.2}, {"shape": 0.1, "texture": 0.3}
+    luck = np.random.default_rng(0).normal(size=4000)
+    value, draws, images = consistency.bias_change(end, start, 500, luck)
+    assert (value, images) == (pytest.approx(0.75 - 0.25), 500)
+    error = (0.75 * 0.25 / 400 + 0.25 * 0.75 / 200) ** 0.5
+    np.testing.assert_allclose(draws, value + luck * error)
+    assert consistency.bias(0.0, 0.0) != consistency.bias(0.0, 0.0)  # nobody named a cue
+    nothing = consistency.bias_change(end, {"shape": 0.0, "texture": 0.0}, 500, luck)
+    assert np.isnan(nothing.value) and np.isnan(nothing.draws).all()
+
+
+def test_people_and_their_intervals():
+    rows = [(o, "cat1-dog1.png", "cat", "cat") for o in ("subject-02", "resnet50", "subject-01")]
+    assert consistency.humans(table_of(rows)) == ["subject-01", "subject-02"]
+    row = pd.Series([0.3, 0.1, 0.2, 0.3], index=["all", 0, 1, 2])
+    assert consistency.interval(row) == pytest.approx((0.3, 0.3 - 0.196, 0.3 + 0.196), abs=1e-4)

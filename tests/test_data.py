@@ -174,3 +174,27 @@ def test_resizing_keeps_flat_images_and_sides():
     flat = torch.full((2, 3, 64, 64), 77, dtype=torch.uint8)
     assert torch.equal(data.resize(flat, 32), torch.full((2, 3, 32, 32), 77, dtype=torch.uint8))
     assert data.resize(flat, 64) is flat
+
+
+def test_a_probe_of_a_set_with_one_split_or_few_images(monkeypatch, tmp_path):
+    monkeypatch.setenv("SEELIKE_MIRROR", str(tmp_path))
+    rows = data.datasets.Dataset.from_dict({"image": [{"bytes": b"", "path": str(i)} for i in range(10)], "label": [0] * 10})
+    rows = rows.cast_column("image", data.datasets.Image(decode=False))
+    for split, few in (("test", 10), ("train", 6)):
+        file = tmp_path / f"datasets/me/mine/data/{split}-00000-of-00001.parquet"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        rows.select(range(few)).to_parquet(str(file))
+    one = replace(tiers.get("imagenet"), images=tiers.Hub("me/mine", train="test"))
+    shown, asked = data.probe(one, 100, 100, (1, 2))
+    names = [{part.items[i]["path"] for i in range(len(part))} for part in (shown, asked)]
+    assert len(shown) == len(asked) == 5 and not names[0] & names[1]
+    shown, asked = data.probe(replace(one, images=tiers.Hub("me/mine")), 100, 8, (1, 2))
+    assert len(shown) == 6 and len(asked) == 8
+
+
+def test_the_truth_of_scenes_is_what_a_target_asks_for():
+    drawn = scenes.sample(20, 5, correlation=0.1)
+    for name in data.TRUTHS:
+        labels, classes = data.truth(drawn, name)
+        asked = data.target(name, "scenes", "test", 20, 5)
+        assert torch.equal(labels, asked.labels) and classes == asked.classes

@@ -7,16 +7,25 @@ from scipy.stats import t as student
 
 from seelike.intervals import (
     NORMAL,
+    Estimate,
     Resampled,
     Share,
+    batched,
     bootstrap,
+    bounded,
     combine,
     difference,
     estimate,
     jackknife_error,
+    mean,
     normal,
+    over_left_out,
     over_seeds,
+    percentile,
+    ratio,
+    redrawn,
     share,
+    size,
 )
 
 
@@ -105,3 +114,57 @@ def test_a_combination_is_taken_draw_by_draw():
         combine(min, parts[0], parts[1]._replace(batches=8))
     with pytest.raises(ValueError, match=r"got \[\] batches"):
         combine(min)
+
+
+def test_the_mean_of_statistics_is_on_the_same_resamples():
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((16, 3)), rng.standard_normal((16, 3))
+    one, other = (bootstrap(lambda m: m[0], x) for x in (a, b))
+    both = bootstrap(lambda m, n: (m[0] + n[0]) / 2, a, b)
+    value, draws, batches = mean([one, other])
+    assert (value, batches) == (pytest.approx(both.value), 16)
+    np.testing.assert_allclose(draws, both.draws)
+    for bad in ([], [one, other._replace(batches=8)]):
+        with pytest.raises(ValueError, match="A mean needs the same batches"):
+            mean(bad)
+
+
+def test_batches_of_one_size():
+    values = np.arange(12.0).reshape(6, 2)
+    assert batched(values, 3).tolist() == [[1, 2], [5, 6], [9, 10]]
+    assert batched(values[:, 0] > 5, 2).tolist() == [0, 1]
+    with pytest.raises(ValueError, match="divides 6 images, got 4"):
+        batched(values, 4)
+
+
+def test_seeds_left_out_of_a_mean_give_the_interval_over_seeds():
+    x = [0.1, 0.4, 0.7, 0.2]
+    leave = [np.mean(x[:i] + x[i + 1 :]) for i in range(4)]
+    assert over_left_out(leave) == pytest.approx(over_seeds(x))
+    with pytest.raises(ValueError, match="at least 2 seeds left out, got 1"):
+        over_left_out(leave[:1])
+
+
+def test_ends_that_a_quantity_cannot_pass_and_absolute_values():
+    assert bounded(Estimate(0.9, 0.7, 1.1)) == (0.9, 0.7, 1.0) and bounded(Estimate(0.1, -0.1, 0.3)) == (0.1, 0.0, 0.3)
+    assert bounded(Estimate(0.0, -3.0, 3.0), low=-1.0) == (0.0, -1.0, 1.0)
+    assert size(Estimate(-0.4, -0.5, -0.3)) == (0.4, 0.3, 0.5) and size(Estimate(0.4, 0.3, 0.5)) == (0.4, 0.3, 0.5)
+    assert size(Estimate(-0.1, -0.5, 0.3)) == (0.1, 0.0, 0.5)
+
+
+def test_shares_are_drawn_again_as_binomials():
+    e = estimate([redrawn(lambda a, b: a - b, Share(0.9, 1000), Share(0.8, 1000), draws=4000)])
+    exact = difference((Share(0.9, 1000), Share(0.8, 1000)))
+    assert e.estimate == pytest.approx(0.1) and e.high - e.low == pytest.approx(exact.high - exact.low, rel=0.05)
+    assert redrawn(max, Share(0.0, 10), Share(1.0, 10)).draws.tolist() == [1.0] * 200
+    with pytest.raises(ValueError, match=r"the same images, got \[10, 20\] images"):
+        redrawn(max, Share(0.5, 10), Share(0.5, 20))
+
+
+def test_a_percentile_interval_and_the_error_of_a_share():
+    assert percentile(3.0, np.arange(201.0)) == pytest.approx((3, 5, 195))
+    assert Share(0.2, 100).error == pytest.approx(0.04)
+
+
+def test_a_ratio_is_one_of_means():
+    assert ratio(np.array([1.0, 3.0]), np.array([0.0, 1.0, 2.0])) == 2

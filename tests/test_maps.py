@@ -85,3 +85,16 @@ def test_low_layers_need_little_data_and_larger_networks_more(main, small, margi
 )
 def test_what_fine_tuning_leaves_alone(alike, margin):
     assert maps.preserved(np.array(alike)) == pytest.approx(margin)
+
+
+def test_a_boundary_splits_a_map_of_two_parts():
+    m, _ = blocks([3, 5])
+    assert maps.split(m, 3) == pytest.approx(0.7)
+    assert maps.split(m, 4) < 0.5 and maps.split(np.ones((6, 6)), 2) == pytest.approx(0)
+
+
+def test_the_entrance_of_a_block_is_its_first_tap():
+    taps = ["blocks.1.norm1", "blocks.1", "blocks.10.norm2:in", "blocks.10", "norm"]
+    assert maps.entrance(taps, "blocks.1") == 0 and maps.entrance(taps, "blocks.10") == 2
+    with pytest.raises(ValueError, match="None of the 5 taps lies in blocks.2"):
+        maps.entrance(taps, "blocks.2")

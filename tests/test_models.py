@@ -7,7 +7,7 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from seelike import architectures, data, evaluate, models, tiers
+from seelike import architectures, cards, data, evaluate, models, tiers
 from seelike.cards import Card
 
 
@@ -197,3 +197,58 @@ def test_a_transplant_takes_all_but_the_head():
     assert all(torch.equal(v, same.state_dict()[k]) for k, v in source.state_dict().items())
     with pytest.raises(ValueError, match="bodies of the two networks differ"):
         models.transplant(source, models.create("vit_gap"))
+
+
+def put(folder, name, seed, **values):
+    """A card of a network that the recipes of Scenes know, without weights."""
+    card = CARD.model_copy(update={"name": name, "seed": seed, **values})
+    (folder / f"{card.label}.json").write_text(card.model_dump_json())
+    return card
+
+
+def test_where_a_run_began_is_the_card_of_its_own_seed(monkeypatch, tmp_path):
+    """Another seed of a host changed what backdoors cost."""
+    monkeypatch.setenv("SEELIKE_ZOO", str(tmp_path))
+    (tmp_path / "scenes").mkdir()
+    for seed, accuracy in enumerate((0.42, 0.6)):
+        put(tmp_path / "scenes", "resnet_small", seed, accuracy=accuracy)
+        planted = put(tmp_path / "scenes", "trojan_resnet_fixed_square_6", seed)
+        assert cards.origin(planted).accuracy == accuracy
+    assert cards.origin(models.cards("scenes")["resnet_small", 0]) is None
+    assert cards.runs(planted) == [planted]  # its host is a network in its own right, no step
+
+
+def test_a_network_that_was_made_in_several_runs_has_all_of_them():
+    last = models.cards("cifar10")["resnet", 0]
+    assert [card.name for card in cards.runs(last)] == ["resnet_first", "resnet_second", "resnet_third", "resnet"]
+    assert sum(card.images_seen for card in cards.runs(last)) == 1_200_000 + 800_000 + 960_000 + 192_000
+
+
+def test_the_course_of_a_run_in_stages(monkeypatch, tmp_path):
+    monkeypatch.setenv("SEELIKE_ZOO", str(tmp_path))
+    (tmp_path / "scenes").mkdir()
+    start = put(tmp_path / "scenes", "vit_cls", 0, curve=[{"accuracy": 0.1}, {"accuracy": 0.2}])
+    tuned = put(tmp_path / "scenes", "vit_augmented", 0, curve=[{"accuracy": 0.3 + i / 100} for i in range(6)])
+    assert [p["accuracy"] for p in cards.course(tuned, 3)] == pytest.approx([0.2, 0.31, 0.33, 0.35])
+    for card, stages in ((start, 2), (tuned, 7)):
+        with pytest.raises(ValueError, match=f"{card.label} has no course of {stages} stages"):
+            cards.course(card, stages)
+
+
+def test_a_card_costs_what_its_network_does():
+    card = CARD.model_copy(update={"tier": "cifar10", "options": {"width": 48}})
+    assert models.cost_of(card) == models.cost("vit_cls", 32, tier="cifar10", width=48) != models.cost("vit_cls", 64, width=48)
+
+
+def test_published_sizes_are_counted_at_their_own_images():
+    found = models.counted({"cmt_ti": (9.5, 0.6), "mvit_b16": (37.0, 7.8)})
+    assert list(found.index) == ["cmt_ti", "mvit_b16"] and found["published"].tolist() == [9.5, 37.0]
+    assert found.loc["mvit_b16", "parameters (M)"] == models.cost("mvit_b16", 224)[0] / 1e6
+    assert found.loc["cmt_ti", "multiplications (G)"] == pytest.approx(0.6, abs=0.05)
+
+
+def test_pairs_of_accuracies_have_one_seed_each():
+    keys = [("a", 0), ("a", 1), ("b", 1), ("b", 2), ("a", 2)]
+    zoo = {(n, s): CARD.model_copy(update={"name": n, "seed": s, "accuracy": s / 10 + (n == "b") / 2}) for n, s in keys}
+    assert cards.paired(zoo, "a", "b") == [((0.1, 10), (0.6, 10)), ((0.2, 10), (0.7, 10))]
+    assert cards.paired(zoo, "a", "c") == []

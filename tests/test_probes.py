@@ -102,3 +102,11 @@ def test_features_keep_order_and_labels():
     found, labels = probes.features(models.create("resnet").eval(), ["layer1.0", "layer4.1"], images)
     assert found["layer1.0"].shape == (140, 16) and found["layer4.1"].shape == (140, 128)
     assert torch.equal(labels, images.labels)
+
+
+def test_too_few_shots_are_known_before_features_are_taken():
+    asked = data.load("scenes", n=30)
+    model = torch.nn.Identity()
+    model.register_forward_hook(lambda *_: pytest.fail("a forward pass"))
+    with pytest.raises(ValueError, match="10 shots of class .* were asked for, but the set has .: give more images"):
+        probes.few_shot(model, [], asked, asked, 10)

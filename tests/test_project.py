@@ -1,5 +1,6 @@
 """The repository keeps its promises to people and to tools."""
 
+import ast
 import importlib
 import re
 import subprocess
@@ -51,6 +52,14 @@ def test_numbers_are_not_typed_into_prose():
         prose = [line for line in (ROOT / path).read_text().splitlines() if line.startswith("# ") and not line.startswith("# %%")]
         typed = [line for line in prose if re.search(r"(?<![\w.{`$])\d\.\d\d+(?![\w.])", re.sub(r"\$[^$]*\$|`[^`]*`", "", line))]
         assert not typed, (path, typed)
+
+
+def test_chapters_leave_devices_to_the_package():
+    """Who calls a network must bring the images to its device: `evaluate`, `probes`, `sweep` and `capture.each_batch` do."""
+    networks = {"model", "net", "network", "vit", "resnet", "mixer"}
+    for path in tracked("notebooks/*.py"):
+        calls = [n for n in ast.walk(ast.parse((ROOT / path).read_text())) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
+        assert not (own := [n.lineno for n in calls if n.func.id in networks]), (path, own)
 
 
 @pytest.mark.parametrize("command", [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]])

@@ -132,7 +132,7 @@ def test_the_card_brings_the_missing_skips_back(tmp_path, monkeypatch):
         recipes.RECIPES["smoke"], "skipless", recipes.Recipe("vit_cls", 64, {"depth": 2, "width": 24, "without_skips": [1]})
     )
     card = train.train("skipless", tmp_path, tier="smoke")
-    model = models.create(card["architecture"], "smoke", **card["options"])
+    model = models.create(card.architecture, "smoke", **card.options)
     assert type(model.blocks[1]).__name__ == "BlockWithoutSkips" and type(model.blocks[0]).__name__ == "Block"
 
 
@@ -147,3 +147,64 @@ def test_skips_are_removed_once_and_trained_norms_stay():
     assert resnet.layer1[1].downsample is None  # nothing was changed
     residual.remove_skips(resnet, [1])
     assert torch.equal(trained, resnet.layer1[1].bn2.weight)
+
+
+def summed(ratio, cosine=0.5):
+    return residual.Residuals(np.asarray(ratio, float), np.full(np.shape(ratio), cosine))
+
+
+def one_vit(low, high):
+    """Two blocks with a class token and four patches, one batch; ratio of class token and of patches in either block."""
+    found = {}
+    for i, (token, patches) in enumerate((low, high)):
+        for branch in ("attn", "mlp"):
+            found[f"blocks.{i}.{branch}"] = summed([[token, *[patches] * 4]])
+    return found
+
+
+def test_two_phases_is_the_smaller_margin():
+    z = residual.by_token(one_vit((5, 2), (1, 8))).mean(0)
+    assert z.shape == (4, 5) and residual.margins(z) == (3, 7) and residual.two_phases(z) == 3
+    assert residual.two_phases(residual.by_token(one_vit((5, 2), (4, 1))).mean(0)) == -3
+
+
+def test_of_an_odd_number_of_blocks_the_last_is_left_out():
+    z = residual.by_token(one_vit((5, 2), (1, 8))).mean(0)
+    assert residual.margins(np.concatenate([z, 100 * z[:2]])) == (3, 7)
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        ({"a.attn": summed([[1] * 4]), "a.mlp": summed([[1] * 4])}, "has no class token"),
+        ({"a.bn": summed([[1] * 16]), "b.bn": summed([[1] * 4])}, "have 4, 16 positions: a ViT, in which all have as many"),
+        ({"a.attn": summed([[1] * 5]), "a.mlp": summed([[1] * 5])}, "at least 2 blocks, which have 4 residual sums, got 2"),
+    ],
+)
+def test_networks_without_a_class_tokens_path_are_a_sentence(found, message):
+    with pytest.raises(ValueError, match=message):
+        residual.by_token(found)
+
+
+def test_registers_are_no_patches():
+    found = {f"blocks.{i}.{branch}": summed([[9, 0, 0, 1, 2, 3, 4]]) for i in (0, 1) for branch in ("attn", "mlp")}
+    assert residual.by_token(found)[0, 0].tolist() == [9, 1, 2, 3, 4]
+
+
+def test_sums_count_alike_whatever_their_positions():
+    found = {"a.bn": summed([[1] * 16], 0.25), "b.bn": summed([[3] * 4], 0.75)}
+    assert residual.by_sum(found).tolist() == [[1, 3]] and residual.by_sum(found, "cosine").mean() == 0.5
+
+
+def test_lines_are_split_as_far_as_a_network_allows():
+    drawn = residual.lines(one_vit((5, 2), (1, 8)))
+    assert list(drawn) == ["attention, patches", "attention, class token", "MLP, patches", "MLP, class token"]
+    assert drawn["MLP, class token"] == {"ratio": [5, 1], "cosine": [0.5, 0.5]} and drawn["attention, patches"]["ratio"] == [2, 8]
+    assert residual.lines({"a.bn": summed([[1] * 16]), "b.bn": summed([[3] * 4])}) == {"block": {"ratio": [1, 3], "cosine": [0.5, 0.5]}}
+    mixer = {"a.mlp_tokens": summed([[1] * 4]), "a.mlp_channels": summed([[2] * 4])}
+    assert list(residual.lines(mixer)) == ["token mixing", "MLP"]
+
+
+def test_the_price_is_counted_from_the_middle_of_the_range():
+    assert residual.price(0.95, 0.905) == pytest.approx(0)
+    assert residual.price(0.95, 0.95) == pytest.approx(4.5) == residual.price(0.95, 0.86)

@@ -1,11 +1,15 @@
 """The runner publishes whole chapters or nothing."""
 
 import json
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import nbformat
 import pytest
 
-from seelike import project, run
+from seelike import claims, project, run
 
 HEADER = "# ---\n# jupyter:\n#   kernelspec:\n#     display_name: Python 3\n#     language: python\n#     name: python3\n# ---\n"
 PARAMETERS = '\n# %% tags=["parameters"]\ntier = "smoke"\nn = 1\n'
@@ -13,27 +17,85 @@ PARAMETERS = '\n# %% tags=["parameters"]\ntier = "smoke"\nn = 1\n'
 
 @pytest.fixture
 def book(tmp_path, monkeypatch):
-    for name in ("NOTEBOOKS", "CHAPTERS", "WORK", "TRIALS", "BUILT"):
-        monkeypatch.setattr(run, name, tmp_path / name.lower())
-    run.NOTEBOOKS.mkdir()
+    monkeypatch.setattr(project, "NOTEBOOKS", tmp_path / "notebooks")
+    monkeypatch.setattr(project, "BUILD", tmp_path / "_build")
+    monkeypatch.setattr(project, "PUBLISHED", tmp_path / "results")
+    project.NOTEBOOKS.mkdir()
 
-    def chapter(body, name="07_test"):
-        (run.NOTEBOOKS / f"{name}.py").write_text(HEADER + PARAMETERS + body)
+    def chapter(body, name="07_test", parameters=PARAMETERS):
+        (project.NOTEBOOKS / f"{name}.py").write_text(HEADER + parameters + body)
         return name
 
     return chapter
 
 
+def files(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
 def test_a_chapter_becomes_a_page(book):
-    page = run.run(book("\n# %%\nprint(tier, n * 2)\n"), {"tier": "scenes", "n": 21})
-    assert page.parent == run.TRIALS  # not the book's page: a parameter was changed
+    page = run.run(book("\n# %%\nprint(tier, n * 2)\n"), {}, tier="scenes")
+    assert page.parent == project.pages("scenes")
     done = nbformat.read(page, 4)
-    assert done.cells[-1].outputs[0].text == "scenes 42\n"
+    assert done.cells[-1].outputs[0].text == "scenes 2\n"
     hidden = [c for c in done.cells if "remove-cell" in c.metadata.tags]
     assert len(hidden) == 2 and project.timings(page.parent) == {"07_test": done.metadata["seelike"]["seconds"]}
     ids = [c.id for c in done.cells]
-    again = nbformat.read(run.run("07", {"tier": "scenes", "n": 21}), 4)
+    again = nbformat.read(run.run("07", {}, tier="scenes"), 4)
     assert [c.id for c in again.cells] == ids and len(set(ids)) == len(ids)
+    assert list((project.BUILD / "scenes" / "run").iterdir()) == []  # nothing of the run is left
+
+
+KEEP = "\n# %%\nfrom seelike import claims\nclaims.keep('07', tier, {'section': {'a': n}})\n"
+
+
+def test_no_run_touches_another_book(book, tmp_path, monkeypatch):
+    """Other parameters, another tier, a cast, a folder of the reader's own, a notebook opened by hand: the book of scenes stays as it was."""
+    name = book(KEEP)
+    run.run(name, {}, tier="scenes")
+    before = files(project.BUILD / "scenes")
+    assert set(before) == {"results/scenes/07.json", "source/book/chapters/07_test.ipynb"}
+    trial = run.run(name, {"n": 2}, tier="scenes")
+    assert trial == project.BUILD / "scenes" / "trials" / "07_test.ipynb"
+    trial.unlink()
+    run.run(name, {}, tier="smoke")
+    (tmp_path / "mine.yml").write_text("images: scenes\nnetworks: {vit: {timm: test_vit}}\n")
+    page = run.run(name, {}, tier=str(tmp_path / "mine.yml"))
+    assert page.is_relative_to(project.BUILD / "mine") and (project.results("mine") / "mine" / "07.json").exists()
+    run.run(name, {}, tier="scenes", out=tmp_path / "own")
+    monkeypatch.delenv("SEELIKE_RESULTS", raising=False)
+    claims.keep("07", "scenes", {"section": {"a": 99}})  # as in JupyterLab
+    assert files(project.BUILD / "scenes") == before and not project.PUBLISHED.exists()
+
+
+def test_a_trial_beside_the_books_run_cannot_publish_its_numbers(book):
+    """The book's run writes its number, waits until the trial has ended, and then becomes a page."""
+    body = "\n# %%\nimport os, time\nfrom seelike import claims\nclaims.keep('07', tier, {'section': {'a': n}})\n"
+    body += "while n == 1 and not os.path.exists('" + str(project.BUILD / "go") + "'): time.sleep(0.1)\n"
+    name = book(body)
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(subprocess.run, [sys.executable, "-c", RUNNER, str(project.NOTEBOOKS), str(project.BUILD), name], check=True)
+        deadline = time.monotonic() + 120
+        while not list(project.BUILD.glob("scenes/run/*/results/scenes/07.json")):
+            assert time.monotonic() < deadline and not slow.done()
+            time.sleep(0.1)
+        run.run(name, {"n": 64}, tier="scenes")
+        (project.BUILD / "go").touch()
+    assert json.loads((project.results("scenes") / "scenes" / "07.json").read_text()) == {"section": {"a": 1}}
+
+
+RUNNER = """
+import sys
+from pathlib import Path
+from seelike import project, run
+project.NOTEBOOKS, project.BUILD = Path(sys.argv[1]), Path(sys.argv[2])
+run.run(sys.argv[3], {}, tier="scenes")
+"""
+
+
+def test_chapters_without_a_tier_belong_to_the_default_book(book):
+    name = book("\n# %%\nprint(n)\n", parameters=PARAMETERS.replace('tier = "smoke"\n', ""))
+    assert run.run(name, {}, tier="smoke").parent == project.pages(project.DEFAULT)
 
 
 @pytest.mark.parametrize(
@@ -48,14 +110,14 @@ def test_a_chapter_becomes_a_page(book):
 def test_a_broken_chapter_leaves_no_page(book, body, message):
     with pytest.raises(run.ChapterError, match=message) as caught:
         run.run(book(body), {})
-    assert "07_test.partial.ipynb" in str(caught.value)
-    assert not list(run.CHAPTERS.glob("*")) if run.CHAPTERS.exists() else True
+    assert "Partial notebook: " in str(caught.value)
+    assert not project.pages("scenes").exists()
 
 
 def test_a_cell_that_takes_too_long_leaves_no_page(book):
     with pytest.raises(run.ChapterError, match="CellTimeoutError .limit 2 s per cell"):
         run.run(book("\n# %%\nimport time; time.sleep(60)\n"), {}, seconds=2)
-    assert not run.CHAPTERS.exists()
+    assert not project.pages("scenes").exists()
 
 
 def test_an_old_page_survives_a_failed_run_of_another_version(book):
@@ -67,15 +129,27 @@ def test_an_old_page_survives_a_failed_run_of_another_version(book):
 
 
 def test_numbers_enter_the_results_with_the_page_or_not_at_all(book):
-    keep = "\n# %%\nfrom seelike import claims\nclaims.keep('07', tier, {'section': {'a': n}})\n"
-    run.run(book(keep), {"tier": "smoke"})
-    recorded = run.BUILT / "smoke" / "07.json"
+    run.run(book(KEEP), {}, tier="smoke")
+    recorded = project.results("smoke") / "smoke" / "07.json"
     before = recorded.read_text()
     assert json.loads(before) == {"section": {"a": 1}}
-    run.run(book(keep), {"tier": "smoke", "n": 2})
     with pytest.raises(run.ChapterError):
-        run.run(book(keep.replace("n}", "5}") + "\n# %%\n1 / 0\n"), {"tier": "smoke"})
+        run.run(book(KEEP.replace("n}", "5}") + "\n# %%\n1 / 0\n"), {}, tier="smoke")
     assert recorded.read_text() == before
+
+
+def test_what_a_killed_run_left_behind_is_swept(book):
+    dead = project.BUILD / "scenes" / "run" / "07_test-99999999"
+    dead.mkdir(parents=True)
+    run.run(book("\n# %%\nprint(1)\n"), {}, tier="scenes")
+    assert not dead.exists()
+
+
+def test_publishing_needs_numbers(book):
+    with pytest.raises(run.ChapterError, match="There are no numbers of smoke to publish"):
+        run.publish("smoke")
+    run.run(book(KEEP), {}, tier="smoke")
+    assert run.publish("smoke") == [project.PUBLISHED / "smoke" / "07.json"]
 
 
 def test_unknown_parameters_and_chapters(book):
@@ -86,11 +160,28 @@ def test_unknown_parameters_and_chapters(book):
         run.run("99", {})
 
 
-def test_the_command_line_fails_with_a_sentence(book, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["07", "--tier", "smoke"], 1, "ZeroDivisionError: division by zero"),
+        (["07", "--tier", "bogus"], 2, "There is no tier 'bogus': expected one of smoke"),
+        (["07", "--cast", "nowhere.yml"], 2, "There is no cast file nowhere.yml"),
+        (["99"], 2, "No single chapter is called '99'"),
+        (["07", "--jobs", "0"], 2, "expected a whole number of at least 1, got '0'"),
+        (["07", "--timeout", "-1"], 2, "expected a whole number of at least 1, got '-1'"),
+        (["--publish", "--tier", "smoke"], 2, "There are no numbers of smoke"),
+        (["07", "08", "--tier", "smoke", "--keep-going"], 1, "failed: 07_test, 08_test"),
+    ],
+)
+def test_the_command_line_fails_with_a_sentence(book, monkeypatch, capsys, arguments, code, message):
     book("\n# %%\n1 / 0\n")
-    monkeypatch.setattr("sys.argv", ["run", "07", "--tier", "smoke"])
-    assert run.main() == 1
-    assert "ZeroDivisionError: division by zero" in capsys.readouterr().err
+    book("\n# %%\n1 / 0\n", "08_test")
+    monkeypatch.setattr("sys.argv", ["run", *arguments])
+    try:
+        ended = run.main()
+    except SystemExit as stop:
+        ended = stop.code
+    assert ended == code and message in capsys.readouterr().err
 
 
 def test_dependencies_follow_imports(tmp_path):
@@ -103,11 +194,10 @@ def test_dependencies_follow_imports(tmp_path):
 
 
 def test_every_source_reads_as_a_notebook_with_stable_ids():
-    for path in sorted(run.NOTEBOOKS.glob("*.py")):
+    for path in sorted(project.NOTEBOOKS.glob("*.py")):
         first, second = run.notebook(path), run.notebook(path)
         assert json.dumps([c.id for c in first.cells]) == json.dumps([c.id for c in second.cells])
         nbformat.validate(first)
-        assert "tier" in "".join(c.source for c in first.cells if "parameters" in c.metadata.get("tags", []))
 
 
 @pytest.mark.slow
@@ -115,5 +205,5 @@ def test_every_source_reads_as_a_notebook_with_stable_ids():
 def test_chapters_run_at_the_smoke_tier(chapter, tmp_path):
     """On random networks: the code of a chapter does not depend on what training found. `make book` runs all of them."""
     extra = {"n_images": 32 if chapter == "05" else 256}
-    page = run.run(chapter, {"tier": "smoke"} | extra, out=tmp_path)
+    page = run.run(chapter, extra, tier="smoke", out=tmp_path)
     assert page.parent == tmp_path and run.gate(nbformat.read(page, 4)) == []

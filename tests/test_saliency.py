@@ -6,8 +6,8 @@ import timm
 import torch
 from torch import nn
 
-from seelike import capture, models, saliency
-from seelike.saliency import Question
+from seelike import capture, data, models, saliency
+from seelike.saliency import Question, Trigger
 
 
 class Spot(nn.Module):
@@ -147,3 +147,53 @@ def test_perfect_and_empty_explanations_bound_the_scores():
     assert all(np.all(perfect[k] == v) for k, v in {"iou": 1, "mask": 1, "recovery": 1, "difference": 0}.items())
     empty = saliency.scores(model, torch.zeros_like(MASK), MASK, stamped=q.x, clean=clean)
     assert all(np.all(empty[k] == v) for k, v in {"iou": 0, "mask": 0, "recovery": 0, "difference": 64 / 4096}.items())
+
+
+class Corner(Spot):
+    """A network with a backdoor: class 0 where the lower right corner is bright, else class 1, or 2 for images without any light."""
+
+    def forward(self, x):
+        seen = self.act(self.block1(x))
+        bright = seen[:, :, -8:, -8:].mean((1, 2, 3))
+        return torch.stack([bright, torch.full_like(bright, 0.5), 0.6 - seen[:, :, :8, :8].mean((1, 2, 3))], 1)
+
+
+def planted(n=20, most=4):
+    """Of 20 dark images, five have a corner that is bright without the trigger, and five are of its target's class."""
+    pixels, classes = torch.zeros(n, 3, 64, 64, dtype=torch.uint8), torch.ones(n, dtype=torch.long)
+    pixels[:5, :, -8:, -8:] = 255
+    classes[5:10] = 0
+    pixels[:, :, 20, 20] = torch.arange(n, dtype=torch.uint8)[:, None]  # tells them apart
+    model = Corner()
+    return model, saliency.turned(model, pixels, classes, Trigger("fixed", "square", 8), most=most, seed=3), pixels
+
+
+def test_an_attack_holds_images_whose_answer_the_trigger_turned():
+    model, (question, clean, mask), pixels = planted(most=100)
+    taken = data.normalise(pixels[10:])[:, 0, 20, 20]
+    assert sorted(clean[:, 0, 20, 20].tolist()) == taken.tolist() and question.side == 8
+    assert (question.target == 0).all() and (model.eval()(question.x).argmax(1) == 0).all() and (model(clean).argmax(1) == 2).all()
+    assert torch.equal((question.x != clean).any(1), mask) and (mask.sum((1, 2)) == 64).all() and mask[:, -8:, -8:].all()
+    few, again = (planted(most=4)[1] for _ in range(2))
+    assert torch.equal(few.question.x, question.x[:4]) and torch.equal(few.clean, again.clean)
+
+
+def test_a_benchmark_of_a_known_reason(monkeypatch):
+    monkeypatch.setattr(saliency, "LIME_SAMPLES", 20)
+    model, attack, _ = planted()
+    rows = {row["method"]: row for row in saliency.benchmark(model, attack, seed=1)}
+    assert list(rows) == [*saliency.methods(model), *saliency.REFERENCES]
+    assert {row["images"] for row in rows.values()} == {4}
+    perfect = {"iou": 1, "mask": 1, "recovery": 1, "difference": 0}
+    assert {key: rows["perfect"][key] for key in perfect} == {key: rows["gradient"][key] for key in perfect} == perfect
+    assert rows["guided backprop"]["mask"] == 1 > rows["random square"]["iou"]
+    drawn = saliency.references(attack, seed=1)
+    assert (drawn["random square"].sum((1, 2)) == 64).all() and torch.equal(drawn["random square"], saliency.boxes(drawn["random square"]))
+    assert drawn["random map"].sum((1, 2)).min() >= 1 and drawn["random map"].sum((1, 2)).max() < 64 * 64 / 4
+    assert not torch.equal(drawn["random square"], saliency.references(attack, seed=2)["random square"])
+    assert saliency.benchmark(model, planted(most=0)[1], seed=1) == []
+
+
+def test_statistics_of_methods():
+    means, other = np.array([0.1, 0.7, 0.3]), np.array([0.9, 0.2, 0.5])
+    assert saliency.runner_up(means) == 0.3 and saliency.of_best(means, other) == 0.2

@@ -1,6 +1,9 @@
 """Power laws recover the constants that made the data, and their intervals cover them."""
 
+import json
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from seelike import scaling
@@ -49,13 +52,60 @@ def test_a_pure_power_law_fits_worse_where_errors_saturate():
     assert pure.c == pure.d == 0 and pure.residual > 3 * full.residual
 
 
+def test_without_draws_there_is_a_fit_and_no_interval():
+    compute, error = points()
+    plain, drawn = (scaling.fit_power_law(compute, error, draws=draws) for draws in (0, 2))
+    assert (plain.b, plain.residual, plain.interval, len(plain.draws)) == (drawn.b, drawn.residual, {}, 0)
+    assert plain.constants["b"] == [plain.b] and drawn.constants["b"] == [drawn.b, *drawn.interval["b"]]
+    with pytest.raises(ValueError, match="made with draws=0: fit it with more"):
+        plain.curve(compute)
+    with pytest.raises(ValueError, match="0 for none, got -1"):
+        scaling.fit_power_law(compute, error, draws=-1)
+
+
+def test_the_ratio_of_residuals_tells_a_floor_from_none():
+    compute, error = points()
+    assert scaling.residual_ratio(compute, error) > 3
+    straight = 0.6 * compute**-0.35 * np.exp(0.02 * np.random.default_rng(0).standard_normal(len(compute)))
+    assert 1 - 1e-6 < scaling.residual_ratio(compute, straight) < 1.2
+
+
+def test_ratios_of_resamples_keep_runs_together_and_leave_out_the_thin_ones():
+    compute, error = points(n=16)
+    table = pd.DataFrame({"compute": compute, "error": error, "run": np.arange(16) // 4})
+    ratios = scaling.resampled_ratios(table, 8, draws=12)
+    rng = np.random.default_rng(0)
+    whole = [rng.choice(4, 4) for _ in range(12)]
+    assert 0 < len(ratios) == sum(len(set(runs)) > 1 for runs in whole)
+    assert len(scaling.resampled_ratios(table, 16, draws=12)) == sum(len(set(runs)) == 4 for runs in whole)
+
+
+def test_images_until_an_error():
+    images, error = [1_000, 10_000, 100_000], [0.9, 0.6, 0.4]
+    assert scaling.until(images, error) == pytest.approx(10**4.5)
+    assert scaling.until(images, error, 0.6) == pytest.approx(10_000)
+    assert scaling.until(images, error, 0.1) == pytest.approx(100_000)
+
+
+def test_sections_are_plain_numbers():
+    compute, error = points()
+    front = pd.DataFrame({"compute": compute, "error": error, "model": "a", "other": 1})
+    kept = json.loads(json.dumps(scaling.sections(front, scaling.both(compute, error, draws=2), compute[:3])))
+    assert list(kept["front"]) == ["compute", "error", "model"] and kept["grid"] == compute[:3].tolist()
+    assert list(kept["curves"]) == ["saturating", "pure power law"]
+    assert np.shape(kept["curves"]["saturating"]) == (3, 3) and len(kept["constants"]["saturating"]["b"]) == 3
+
+
 def test_points_of_one_run_are_resampled_together():
     compute, error = points()
     alone = scaling.fit_power_law(compute, error, draws=50)
     together = scaling.fit_power_law(compute, error, runs=np.arange(40) // 4, draws=50)
     assert alone.b == together.b and alone.interval != together.interval
-    low, high = together.predict_interval(np.array([1.0, 1e5]))
-    assert (low <= together.predict([1.0, 1e5])).all() and (together.predict([1.0, 1e5]) <= high).all()
+    error, low, high = together.curve([1.0, 1e5])
+    np.testing.assert_array_equal(error, together.predict([1.0, 1e5]))
+    assert (low <= error).all() and (error <= high).all()
+    a, b, c, d = together.draws[3]
+    assert together.curves([1.0, 1e5])[3, 1] == pytest.approx(a * (1e5 + d) ** -b + c)
 
 
 def test_frontier():

@@ -128,3 +128,25 @@ def test_clips_move_the_object_and_nothing_else():
     assert abs(left[way == 0].mean() - left[way == 1].mean()) < 0.15  # one frame does not tell left from right
     with pytest.raises(ValueError, match="frames >= 2"):
         scenes.clips(4, 1)
+
+
+def test_cells_of_a_grid_are_covered_clear_or_neither():
+    mask = torch.zeros(1, 64, 64, dtype=torch.bool)
+    mask[:, 16:32, 16:28] = True  # two rows of cells of 8 pixels; of columns one whole, one half
+    drawn = scenes.sample(1)
+    known = scenes.Scenes(drawn.images, drawn.shape, drawn.texture, mask, drawn.centre, drawn.scale)
+    covered, clear = known.on_grid(8)
+    assert covered.view(8, 8).nonzero().tolist() == [[2, 2], [3, 2]]
+    assert not clear.view(8, 8)[1:5, 1:5].any() and clear.sum() == 64 - 16  # the shadow reaches 5 pixels around, a cell has 8
+    assert known.on_grid(2)[0].tolist() == [[False] * 4] and known.on_grid(14)[0].shape == (1, 196)
+    with pytest.raises(ValueError, match="1 to 64 cells a side, got 65"):
+        known.on_grid(65)
+
+
+def test_where_a_cell_is_clear_neither_object_nor_shadow_changes_the_picture():
+    parts = scenes._choices(0, 3, 1.0, "test", slice(0, 40))
+    drawn = scenes.sample(40, 3)
+    bare = scenes._compose(parts.ground.clone(), parts.fill, torch.zeros(40, 64, 64), parts.noise)
+    changed = (drawn.images != bare).any(1)
+    clear = drawn.on_grid(64)[1].view(40, 64, 64)
+    assert clear.any() and changed.any() and (changed & clear).float().mean() < 2e-3  # a shadow's end that changes by one grey level

@@ -114,3 +114,18 @@ def test_a_recipe_gives_the_losses_on_its_card(tmp_path):
         return [sum(values[i : i + 20]) / 20 for i in range(0, 100, 20)]
 
     assert smooth(losses) == pytest.approx(smooth(card.first_losses), rel=0.03)
+
+
+def test_a_network_outside_of_the_zoo_learns_what_it_is_shown():
+    torch.manual_seed(0)
+    model, asked = torch.nn.Linear(4, 2), []
+    recipe = recipes.Recipe("none", 16 * 40, batch=16, muon=0.0, adamw=0.05)
+
+    def draw(step):
+        asked.append(step)
+        x = torch.randn(16, 4)
+        return x, (x[:, 0] > 0).long()
+
+    assert train.fit(model, recipe, draw) is model and not model.training and asked == list(range(40))
+    x, labels = draw(0)
+    assert (model(x).argmax(1) == labels).float().mean() > 0.9

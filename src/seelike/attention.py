@@ -116,6 +116,20 @@ def uniform_blocks(model: nn.Module, x: Float[Tensor, "b 3 side side"], *, strid
     return [value.item() for value in found.values()]
 
 
+def spread(distances: Sequence[Float[np.ndarray, " _"]], own: Sequence[float] | None = None) -> float:
+    """Largest minus smallest mean distance of the heads of all blocks, in pixels (Fan et al. 2021, Fig. A.6).
+
+    distances: of the heads of every block. own: of every block when its attention is uniform (`uniform_blocks`), subtracted first.
+    """
+    means = np.concatenate([heads - alone for heads, alone in zip(distances, own or [0.0] * len(distances), strict=True)])
+    return float(np.ptp(means))
+
+
+def rising(distances: Sequence[Float[np.ndarray, "..."]]) -> float:
+    """Spearman's correlation of the mean distance of a block's heads with the block's number: 1 where every block looks farther."""
+    return float(spearmanr([heads.mean() for heads in distances], range(len(distances))).statistic)
+
+
 def mixed(distances: Float[np.ndarray, " heads"]) -> float:
     """Margin by which a block has local and global heads side by side (Raghu et al. 2021, Fig. 3): above 0, it has.
 

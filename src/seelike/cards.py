@@ -80,6 +80,11 @@ def origin(card: Card) -> Card | None:
     return None if card.made.start is None else cards(card.tier)[card.made.start, card.seed]
 
 
+def paired(zoo: Zoo, a: str, b: str) -> list[tuple[Share, Share]]:
+    """Accuracies of two networks, a pair for every seed of which there are cards of both, for `intervals.difference`."""
+    return [(card.share, zoo[b, seed].share) for (name, seed), card in zoo.items() if name == a and (b, seed) in zoo]
+
+
 def runs(card: Card) -> list[Card]:
     """The runs that made a network one after the other: those that were only a step on the way to it (`Recipe.step`), then its own."""
     before = origin(card)

@@ -37,6 +37,8 @@ MEANING = {
     "vit_gap": "a ViT with average pooling (role vit_gap)",
     "resnet": "a convolutional network (role resnet)",
     "mixer": "an MLP-Mixer (role mixer)",
+    "vit_middle_skipless": "a ViT that was trained without the skip connections of its middle block (role vit_middle_skipless)",
+    "any pairs": "two networks on which it can be measured",
     "any recorded": "numbers that were recorded at other tiers",
 }
 MEASURED = "a network on which it can be measured"
@@ -60,7 +62,6 @@ class Chapter:
         self.seeds: list[int] = []
         plots.style()
         plots.LABELS.update({n.role: n.label for n in self.tier.networks or () if n.label})
-        self._told = ""
         if shell := get_ipython():
             own = [t for t in shell.input_transformers_cleanup if not isinstance(getattr(t, "__self__", None), Chapter)]
             shell.input_transformers_cleanup[:] = [*own, self._guard]
@@ -79,24 +80,19 @@ class Chapter:
         return [need for need in what if not (held[need] if need in held else models.roles(self.tier).get(need))]
 
     def _guard(self, lines: list[str]) -> list[str]:
-        """Cells with unmet needs become a sentence (an input transformer of IPython)."""
+        """Cells with unmet needs become a sentence (an input transformer of IPython, which may call it more than once a cell)."""
         needs = NEEDS.match(lines[0]) if lines else None
-        if needs is None:
-            self._told = ""
-            return lines
-        lacking = self.missing([need.strip() for need in needs[1].split(",")])
+        lacking = self.missing([need.strip() for need in needs[1].split(",")]) if needs else []
         if not lacking:
             return lines
-        sentence = self.lacks(lacking)
         drawn = any("sign(" in line for line in lines)
-        repeated, self._told = sentence == self._told, sentence
-        return [f"__import__('seelike.chapter').chapter.absent({sentence!r}, figure={drawn}, quiet={repeated})\n"]
+        return [f"__import__('seelike.chapter').chapter.absent({self.lacks(lacking)!r}, figure={drawn})\n"]
 
     def lacks(self, what: Sequence[str]) -> str:
         """The sentence that stands where something was left out."""
         have = ", ".join(models.roles(self.tier)) or "no networks"
         named = [w for w in what if not w.startswith("any ")] or [*what]  # without a network there is nothing to measure either
-        meant = dict.fromkeys(MEANING.get(w, MEASURED if w.startswith("any ") else f"the network {w}") for w in named)
+        meant = dict.fromkeys(MEANING.get(w, MEASURED if w.startswith("any ") else f"the network {w}") for w in map(_kind, named))
         return f"Not shown: this part needs {' and '.join(meant)}; {self.tier.title} has {have}."
 
     def images(self, n: int, seed: int, *, split: str = "test", batch_size: int = data.BATCH) -> Images | ImageStream:
@@ -191,18 +187,28 @@ class Chapter:
 ROLES = {"vit_cls", "vit_gap", "resnet", "mixer", "cmt", "mvit"}  # that chapters ask for by name
 
 
+def _kind(need: str) -> str:
+    return "any recorded" if need.startswith("any recorded") else need
+
+
 def _variables() -> dict[str, Any]:
     """The chapter's variables, as far as its cells have run."""
     shell = get_ipython()
     return shell.user_ns if shell else {}
 
 
-def absent(sentence: str, *, figure: bool, quiet: bool) -> None:
-    """Show what stands in the place of a cell that could not run; quiet: not again what the cell before has said."""
+def absent(sentence: str, *, figure: bool) -> None:
+    """Show what stands in the place of a cell that could not run; once, where several in a row say the same."""
+    global _last  # noqa: PLW0603  # of the kernel's cells
+    count = getattr(get_ipython(), "execution_count", 0)
+    repeated, _last = _last == (count - 1, sentence), (count, sentence)
     if figure:
         ax = plt.subplots(figsize=(6.5, 0.8))[1]
         ax.text(0, 0.5, sentence, color=plots.INK, va="center", wrap=True, fontsize=9)
         ax.set_axis_off()
         plt.show()
-    elif not quiet:
+    elif not repeated:
         display(Markdown(f"*{sentence}*"))
+
+
+_last = (0, "")

@@ -183,7 +183,7 @@ def shape_bias(response: pd.Series | np.ndarray, shape: pd.Series | np.ndarray, 
             f"Shape bias needs one shape and one texture for each answer, got {len(response)}, {len(shape)} and {len(texture)}."
         )
     conflict = shape != texture
-    by_shape, by_texture = (((response == cue) & conflict).sum() for cue in (shape, texture))
+    by_shape, by_texture = (float(((response == cue) & conflict).sum()) for cue in (shape, texture))
     return bias(by_shape, by_texture)
 
 

@@ -17,6 +17,8 @@ from typing import Any
 import datasets
 import numpy as np
 import torch
+from jaxtyping import Int
+from torch import Tensor
 from torch.utils.data import Subset
 
 from seelike import scenes, tiers
@@ -98,11 +100,16 @@ def target(name: str, tier: str | Tier, split: str, n: int, seed: int = 0) -> Im
         pixels, labels, classes = other.pixels, other.labels, other.classes
     else:
         drawn = scenes.sample(n, seed, correlation=0.1, split=split)  # type: ignore[arg-type]
-        quadrant = (drawn.centre > scenes.SIZE / 2).long() @ torch.tensor([1, 2])
         pixels = drawn.images
-        labels = {"shape": drawn.shape, "texture": drawn.texture, "position": quadrant}[name]
-        classes = {"shape": scenes.SHAPES, "texture": scenes.TEXTURES, "position": QUADRANTS}[name]
+        labels, classes = truth(drawn, name)
     return Images(resize(pixels, tiers.get(tier).side), labels, classes)
+
+
+def truth(drawn: scenes.Scenes, name: str) -> tuple[Int[Tensor, " n"], tuple[str, ...]]:
+    """What is known of scenes, one of `TRUTHS`: shape, texture, or position (as in `target`), with the names of the classes."""
+    quadrant = (drawn.centre > scenes.SIZE / 2).long() @ torch.tensor([1, 2])
+    labels = {"shape": drawn.shape, "texture": drawn.texture, "position": quadrant}
+    return labels[name], {"shape": scenes.SHAPES, "texture": scenes.TEXTURES, "position": QUADRANTS}[name]
 
 
 def _check(split: str, n: int | None) -> None:

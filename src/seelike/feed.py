@@ -6,7 +6,7 @@ from collections.abc import Callable
 from hashlib import sha256
 
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from seelike import augment, data, scenes, tiers, triggers
@@ -76,6 +76,13 @@ def training_set(tier: str | Tier, recipe: Recipe, seed: int) -> data.Images:
             f"Tier {tiers.get(tier).name} decodes its images as they are asked for: only tiers held in memory can be trained on."
         )
     return images
+
+
+def shrunk(clips: UInt8[Tensor, "n 3 t h w"], side: int) -> Float[Tensor, "n 3 t side side"]:
+    """Clips at another side, normalised, frame by frame."""
+    n, _, t, h, w = clips.shape
+    frames = data.resize(clips.transpose(1, 2).reshape(n * t, 3, h, w), side)
+    return data.normalise(frames).view(n, t, 3, side, side).transpose(1, 2)
 
 
 def data_fingerprint(tier: str | Tier, recipe: Recipe, seed: int) -> str:

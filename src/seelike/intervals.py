@@ -156,6 +156,11 @@ class Share(NamedTuple):
     value: float
     images: int
 
+    @property
+    def error(self) -> float:
+        """Its standard error over images."""
+        return float((self.value * (1 - self.value) / self.images) ** 0.5)
+
 
 def difference(*pairs: tuple[Share, Share]) -> Estimate:
     """One share (an accuracy) minus another, from pairs of them, one pair a seed.
@@ -164,6 +169,24 @@ def difference(*pairs: tuple[Share, Share]) -> Estimate:
     quadrature; it ends where a difference of shares must.
     """
     values = [a.value - b.value for a, b in pairs]
-    half = np.mean([NORMAL * sum(s.value * (1 - s.value) / s.images for s in pair) ** 0.5 for pair in pairs])
+    half = np.mean([NORMAL * np.hypot(a.error, b.error) for a, b in pairs])
     mean, half = float(np.mean(values)), float(np.hypot(half, over_seeds(values)))
     return Estimate(mean, max(mean - half, -1.0), min(mean + half, 1.0))
+
+
+def redrawn(f: Callable[..., Any], *shares: Share, draws: int = 200, seed: int = 0) -> Resampled:
+    """Any function of shares: of those found, and of those that as many other images might have given (binomial draws).
+
+    ValueError for shares of different numbers of images, or without any.
+    """
+    if len({s.images for s in shares}) != 1:
+        raise ValueError(f"Shares are drawn again over the same images, got {[s.images for s in shares]} images.")
+    images, values = shares[0].images, [s.value for s in shares]
+    drawn = np.random.default_rng(seed).binomial(images, values, (draws, len(values))) / images
+    return Resampled(f(*values), np.asarray([f(*row) for row in drawn]), images)
+
+
+def percentile(value: float, draws: Sequence[float] | np.ndarray) -> Estimate:
+    """An estimate whose interval holds the middle 95 % of its draws."""
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return Estimate(float(value), float(low), float(high))

@@ -40,6 +40,12 @@ def table(m: Float[np.ndarray, "l l"]) -> Table:
     return m[:n, n:]
 
 
+def pixels(m: Float[np.ndarray, "l l"]) -> Table:
+    """The block patches x patches of such a map: how far the patches of these images are alike."""
+    n = len(m) // 2
+    return m[n:, n:]
+
+
 def resampled(found: CKA, f: Callable[[Table], float]) -> Resampled:
     """A statistic of the table, of all batches and on resamples of them (`CKA.bootstrap`)."""
     return found.bootstrap(lambda m: f(table(m)))
@@ -130,16 +136,13 @@ def by_depth(model: nn.Module, loader: Iterable[Any]) -> dict[int, float]:
     return {i: own_share(table(localization_sweep(model, blocks[i], loader).compute().to_numpy())) for i in numbers}
 
 
-def single_tokens(
-    model: nn.Module, shown: Any, asked: Any, layers: Sequence[str] | None = None
-) -> dict[str, Float[np.ndarray, "batches positions"]]:
-    """Ten-shot accuracy of every position of some blocks (None: all), by batch (`probes.few_shot`).
+def single_tokens(model: nn.Module, shown: Any, asked: Any, layers: Sequence[str]) -> dict[str, Float[np.ndarray, "batches positions"]]:
+    """Ten-shot accuracy of every position of some blocks, by batch (`probes.few_shot`).
 
     Feature maps are averaged to the grid of the last block first.
     """
     n = last_side(model, asked)
-    chosen = capture.layers(model) if layers is None else layers
-    return probes.few_shot(model, chosen, shown, asked, len(shown.classes), view=lambda h: positions(h, n))
+    return probes.few_shot(model, layers, shown, asked, len(shown.classes), view=lambda h: positions(h, n))
 
 
 def aggregates(h: Float[Tensor, "b ..."]) -> Float[Tensor, "b aggregates c"]:
@@ -149,25 +152,34 @@ def aggregates(h: Float[Tensor, "b ..."]) -> Float[Tensor, "b aggregates c"]:
     return torch.stack([*first, grid.mean(1), every.mean(1), grid[:, 0]], 1)
 
 
-def on_and_off(
-    model: nn.Module, layers: Sequence[str], shown: Any, asked: Any, groups: Sequence[Bool[Tensor, "n positions"]]
-) -> Float[np.ndarray, "groups layers"]:
-    """Ten-shot accuracy of single positions, averaged over groups of positions of the asked images.
+def together(model: nn.Module, shown: Any, asked: Any) -> dict[str, Float[np.ndarray, "batches layers"]]:
+    """Ten-shot accuracy of `aggregates` at every block, by batch; without a class token there is no entry for it."""
+    found = probes.few_shot(model, capture.layers(model), shown, asked, len(shown.classes), view=aggregates)
+    stacked = np.stack(list(found.values()), 1)
+    return {name: stacked[..., i] for i, name in enumerate(AGGREGATES[-stacked.shape[-1] :])}
 
-    groups: such as `scenes.Scenes.on_grid` gives for the grid of the last block, to which feature maps are averaged. One draw of shots.
+
+def on_and_off(
+    model: nn.Module, shown: Any, asked: Any, groups: Callable[[int], Sequence[Bool[Tensor, "n positions"]]]
+) -> Float[np.ndarray, "groups layers"]:
+    """Ten-shot accuracy of single positions of every second block, averaged over groups of positions of the asked images.
+
+    groups: of a grid with so many positions a side, such as `scenes.Scenes.on_grid`. Feature maps are averaged to the grid of the last
+    block. One draw of shots; ValueError where a class has too few images.
     """
-    n, classes = side(groups[0].shape[1]), len(shown.classes)
+    classes, layers = len(shown.classes), capture.layers(model)[1::2]
     rows = probes.shots(shown.labels, 10, classes)
+    n = last_side(model, asked)
     (x, y), (z, truth) = (probes.features(model, layers, d, lambda h: positions(h, n)) for d in (shown, asked))
     found = []
     for layer in layers:
         probe = probes.RidgeProbe().fit(x[layer][rows].transpose(0, 1), y[rows], classes)
         right = (probe.predict(z[layer].transpose(0, 1)) == truth).T
-        found.append([right[where].double().mean().item() for where in groups])
+        found.append([right[where].double().mean().item() for where in groups(n)])
     return np.transpose(found)
 
 
-def best_guess(truth: Int[Tensor, " n"], where: Bool[Tensor, "n positions"], classes: int) -> float:
+def best_guess(truth: Int[Tensor, " n"], classes: Sequence[str], where: Bool[Tensor, "n positions"]) -> float:
     """Share of right answers of someone who gives at each position the class that is most frequent there in a group of images."""
-    counts = torch.stack([(where & (truth == c)[:, None]).sum(0) for c in range(classes)])
+    counts = torch.stack([(where & (truth == c)[:, None]).sum(0) for c in range(len(classes))])
     return (counts.amax(0).sum() / where.sum()).item()

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import timm
 import torch
 from safetensors import SafetensorError
@@ -26,8 +27,8 @@ from seelike.images import MEAN, STD
 from seelike.tiers import Network, Tier
 
 __all__ = [
-    "Card", "cards", "cast", "cost", "create", "fingerprint", "half", "load", "load_weights", "place", "roles", "shared_seeds",
-    "transplant", "untrained",
+    "Card", "cards", "cast", "cost", "create", "fingerprint", "half", "load", "load_weights", "place", "roles",
+    "shared_seeds", "transplant", "untrained",
 ]  # fmt: skip
 
 CONTROL = 100  # seed of the untrained controls: no trained network started from it
@@ -75,6 +76,28 @@ def cost(name: str, side: int, **options: Any) -> tuple[int, float]:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(x)
     return sum(p.numel() for p in model.parameters()), counter.get_total_flops() / 2
+
+
+def cost_of(card: Card) -> tuple[int, float]:
+    """The same of a network of the zoo, over an image of its tier."""
+    return cost(card.architecture, tiers.get(card.tier).side, tier=card.tier, **card.options)
+
+
+def counted(published: Mapping[str, tuple[float, float]]) -> pd.DataFrame:
+    """Sizes of CMT and MViT as they are here beside those that their authors print, one row each.
+
+    published: millions of parameters and thousand millions of multiplications by name (`hybrids.CMTS`, `hybrids.MVITS`).
+    """
+    rows = {}
+    for name, (parameters, multiplications) in published.items():
+        found = cost(name, (CMTS | MVITS)[name].get("image", 224))
+        rows[name] = {
+            "parameters (M)": found[0] / 1e6,
+            "published": parameters,
+            "multiplications (G)": found[1] / 1e9,
+            "published ": multiplications,
+        }
+    return pd.DataFrame(rows).T
 
 
 def place() -> torch.device:

@@ -119,6 +119,12 @@ def similarity_map(
     bar.ax.tick_params(labelsize=8)
 
 
+def ratios(ax: Axes, values: Mapping[Any, float], margin: float = 0.01) -> None:
+    """Ratios, one row each, on a band that reaches a margin to either side of 1."""
+    ax.axvspan(1 - margin, 1 + margin, color=INK, alpha=0.15, lw=0)
+    intervals(ax, {name: (ratio, ratio, ratio) for name, ratio in values.items()})
+
+
 def starts(ax: Axes, cards: Mapping[tuple[str, int], Card], labels: Mapping[str, str]) -> None:
     """Test accuracy with its interval of every start of networks, from cards by name and seed; one row a network, the first at the top."""
     for y, name in enumerate(labels):

@@ -384,8 +384,8 @@ class Page:
                 words: str | None = ""
                 if child.type == "myst_role" and (a, b) == child.meta["at"][0]:
                     words = self.role(child.meta["name"], child.content, italic=italic > 0)
-                start, end = (a, b) if words is not None else _sentence(token.content, a, b)
-                yield where[start], where[end - 1] + 1, words or ""
+                first, last = (a, b) if words is not None else _sentence(token.content, a, b)
+                yield where[first], where[last - 1] + 1, words or ""
 
     def role(self, name: str, content: str, *, italic: bool = False) -> str | None:
         """The words for a role; None if nothing was measured, so that its sentence says nothing."""

@@ -29,7 +29,9 @@ class Recipe:
 
     What follows describes and does not enter the run. study: what it belongs to, with its factors, so that nobody reads numbers out of
     names. expect: accuracy that a run reaches, within three points. minutes: on one core. why: the reason for an unusual setting.
-    seeds: those that the book reads. step: on the way to another network; its weights stay where they were trained.
+    seeds: those that the book reads, none while they are still being trained.
+   
+    step: on the way to another network; its weights stay where they were trained.
     """
 
     architecture: str
@@ -252,7 +254,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
             "vit_cls",
             288_000,
             muon=0.0,
-            seeds=STARTS,
+            seeds=(),
             minutes=40,
             why="the optimiser of the papers, for long enough to be as accurate as vit_cls",
         ),
@@ -260,13 +262,13 @@ RECIPES: dict[str, dict[str, Recipe]] = {
             "vit_cls",
             192_000,
             correlation=0.1,
-            seeds=STARTS,
+            seeds=(),
             minutes=21,
             why="texture says nothing about the class, so that no family can go by it",
         ),
-        "resnet_uncorrelated": Recipe("resnet", 192_000, correlation=0.1, seeds=STARTS, minutes=11, why="the partner of vit_uncorrelated"),
+        "resnet_uncorrelated": Recipe("resnet", 192_000, correlation=0.1, seeds=(), minutes=11, why="the partner of vit_uncorrelated"),
         "vit_heads": Recipe(
-            "vit_cls", 192_000, {"heads": 6}, minutes=21, why="enough heads for subsets of them (Raghu et al. 2021, Fig. 5)"
+            "vit_cls", 192_000, {"heads": 6}, minutes=21, seeds=(), why="enough heads for subsets of them (Raghu et al. 2021, Fig. 5)"
         ),
         **_data_sizes("vit_data", {}),
         **_data_sizes("vit_small_data", SMALL),

@@ -40,7 +40,7 @@ def by_sum(found: Mapping[str, Residuals], of: Literal["ratio", "cosine"] = "rat
 def by_token(found: Mapping[str, Residuals]) -> Float[np.ndarray, "batches sums tokens"]:
     """Norm ratio of every residual sum at the class token (column 0) and at the patches, row by row; registers are left out.
 
-    ValueError for networks without a class token, and for those in which sums have different positions.
+    ValueError for networks without a class token, for those in which sums have different positions, and for fewer than two blocks.
     """
     sizes = {s.ratio.shape[1] for s in found.values()}
     if len(sizes) > 1:
@@ -50,6 +50,7 @@ def by_token(found: Mapping[str, Residuals]) -> Float[np.ndarray, "batches sums 
     prefix = grid(sizes.pop())[1]
     if not prefix:
         raise ValueError("It has no class token: a ViT with one was expected.")
+    _two_blocks(len(found))
     return np.stack([np.concatenate([s.ratio[:, :1], s.ratio[:, prefix:]], 1) for s in found.values()], 1)
 
 
@@ -59,10 +60,14 @@ def margins(z: Float[np.ndarray, "sums tokens"]) -> tuple[float, float]:
     z: class token in column 0, two sums a block, attention and MLP counting alike; of an odd number of blocks the last is left out.
     ValueError for fewer than two blocks. (Raghu et al. 2021, Sec. 5.)
     """
-    if len(z) < 4:
-        raise ValueError(f"Two halves need at least 2 blocks, 4 residual sums, got {len(z)}.")
+    _two_blocks(len(z))
     low, high = (half[:, 0].mean() - half[:, 1:].mean() for half in np.split(z[: len(z) // 4 * 4], 2))
     return float(low), float(-high)
+
+
+def _two_blocks(sums: int) -> None:
+    if sums < 4:
+        raise ValueError(f"Two halves need at least 2 blocks, which have 4 residual sums, got {sums}.")
 
 
 def two_phases(z: Float[np.ndarray, "sums tokens"]) -> float:

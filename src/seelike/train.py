@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean
@@ -19,20 +20,21 @@ import timm
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
 from seelike import data, models, project, tiers
+from seelike.capture import device_of
 from seelike.cards import Card
 from seelike.evaluate import few_shot, held_out, predict, stamped, validate
 from seelike.feed import Draw, data_fingerprint, training_batches
 from seelike.intervals import share
 from seelike.optimiser import Optimiser
-from seelike.recipes import RECIPES, recipe
+from seelike.recipes import RECIPES, Recipe, recipe
 from seelike.tiers import Drawn
 
-__all__ = ["RECIPES", "Run", "train"]
+__all__ = ["RECIPES", "Run", "fit", "train"]
 
 CHECKPOINT_SECONDS = 60
 FIRST_LOSSES = 100  # kept in the card, so that a test can replay them
@@ -185,6 +187,20 @@ class Run:
 def named(name: str, right: Tensor) -> dict[str, float]:
     """A share and its interval as a card writes them: name, name_low, name_high."""
     return {key: round(value, 5) for key, value in zip((name, f"{name}_low", f"{name}_high"), share(right), strict=True)}
+
+
+def fit(model: nn.Module, recipe: Recipe, draw: Callable[[int], tuple[Tensor, Tensor]]) -> nn.Module:
+    """Train a network that is none of the zoo, in place, for all steps of a recipe, and return it in eval mode.
+
+    draw: images or clips as the network takes them, and their labels, of every step. Nothing is written.
+    """
+    optimiser = Optimiser(model.train(), recipe)
+    for step in range(recipe.steps):
+        x, labels = draw(step)
+        place = device_of(model)
+        cross_entropy(model(x.to(place)), labels.to(place), label_smoothing=recipe.smoothing).backward()
+        optimiser.step(step)
+    return model.eval()
 
 
 def train(recipe: str, out: Path | str | None = None, *, tier: str = project.DEFAULT, seed: int = 0) -> Card:
