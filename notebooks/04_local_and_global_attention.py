@@ -39,7 +39,7 @@ import seaborn as sns
 
 from seelike import attention, maps, models, plots
 from seelike.capture import layers
-from seelike.chapter import Chapter, absent
+from seelike.chapter import Chapter
 from seelike.intervals import bootstrap, estimate
 
 book = Chapter("04", tier)
@@ -66,6 +66,7 @@ cast = book.cast("vit_cls", "vit_gap", untrained=("vit_cls",))
 distance = book.measured(
     lambda model: attention.block_distances(model, images), cast
 )
+vits = [name for (name,) in book.pairs("vit_cls", among=distance)]
 x, _ = next(iter(images))
 uniform = {name: attention.uniform_blocks(cast[name], x[:1]) for name in distance}
 relative = {
@@ -73,7 +74,7 @@ relative = {
     for name in distance
 }
 found = sorted({f"{u:.1f}" for blocks in uniform.values() for u in blocks})
-print(f"uniform attention, in pixels: {', '.join(found) or 'none'}")
+print(f"uniform attention, in pixels: {', '.join(found)}")
 
 # %% [markdown]
 # Each entry holds an array of batches and heads for every block; attention maps themselves were reduced as they were made.
@@ -96,19 +97,17 @@ def sorted_heads(ax, blocks, uniform, title):
 
 
 # %% mystnb={"figure": {"name": "fig-attention-distance", "caption": "Mean attention distance of every head, sorted from local to global, in the first two and the last two blocks. Dotted: uniform attention. Right: fresh random weights, the control."}, "image": {"alt": "Three panels of sorted attention distance in pixels: ViT with class token, ViT with average pooling, untrained ViT. Four lines each, for the first two and last two blocks, and a dotted line for uniform attention."}} tags=["hide-input"]
+# needs: any distance
 shown = [n for n in book.shown(cast, "vit_cls", "vit_gap") if n in distance]
 first = {name: [d.mean(0) for d in distance[name]] for name in shown}
-if shown:
-    fig, axes = plt.subplots(
-        1, len(shown), figsize=(3.3 * len(shown), 3.4), sharey=True, squeeze=False
-    )
-    for ax, name in zip(axes[0], shown):
-        sorted_heads(ax, first[name], uniform[name], plots.label(name))
-    axes[0, 0].set(ylabel="attention distance (pixels)")
-    axes[0, -1].legend(loc="lower right")
-    book.sign(fig, [0])
-else:
-    absent("No network here has attention to measure.", figure=True, quiet=False)
+fig, axes = plt.subplots(
+    1, len(shown), figsize=(3.3 * len(shown), 3.4), sharey=True, squeeze=False
+)
+for ax, name in zip(axes[0], shown):
+    sorted_heads(ax, first[name], uniform[name], plots.label(name))
+axes[0, 0].set(ylabel="attention distance (pixels)")
+axes[0, -1].legend(loc="lower right")
+book.sign(fig, [0])
 
 # %% [markdown]
 # ## A misconception: dropping the class token is enough
@@ -117,19 +116,15 @@ else:
 # the class token counts as distance zero. The more a head attends to the class token, the more local it seems. Where the class token gets little, the fault costs little.
 
 # %%
-# needs: vit_cls
-vits = [name for (name,) in book.pairs("vit_cls") if name in distance]
-lost = {}
-for name in vits[:1]:
-    naive = attention.block_distances(cast[name], images, renormalise=False)
-    lost[name] = [1 - n.mean() / d.mean() for n, d in zip(naive, distance[name])]
+# needs: vit_cls, any vits
+naive = attention.block_distances(cast[vits[0]], images, renormalise=False)
+lost = [1 - n.mean() / d.mean() for n, d in zip(naive, distance[vits[0]])]
 
 # %% mystnb={"figure": {"name": "fig-misread-distance", "caption": "Share of the mean distance over heads that is lost, by block, when the class token is dropped and the rest is not renormalised. It is attention to the class token, not locality."}, "image": {"alt": "Bar plot of the share of mean attention distance that is lost without renormalising, in percent, one bar for each block."}} tags=["hide-input"]
-# needs: vit_cls
+# needs: vit_cls, any vits
 fig, ax = plt.subplots(figsize=(5, 3.2))
-for share in lost.values():
-    percent = 100 * np.array(share)
-    ax.bar(range(len(share)), percent, color=plots.COLOURS["vit_cls"])
+percent = 100 * np.array(lost)
+ax.bar(range(len(lost)), percent, color=plots.COLOURS["vit_cls"])
 ax.set(xlabel="block", ylabel="distance lost (%)")
 book.sign(fig, [0])
 
@@ -195,14 +190,10 @@ def early(model):
 
 resnets = models.cast(["resnet"], book.tier)
 units = book.measured(early, resnets)
-pairs = [
-    (v, r)
-    for v, r in book.pairs("vit_cls", "resnet")
-    if v in distance and r in units
-]
+pairs = book.pairs("vit_cls", "resnet", among={**distance, **units})
 
 # %%
-# needs: vit_cls, resnet
+# needs: vit_cls, resnet, any pairs
 chosen, reach, similar = {}, {}, {}
 for v, r in pairs:
     heads = relative[v][0].mean(0)
@@ -213,20 +204,20 @@ for v, r in pairs:
     )
 
 # %% mystnb={"figure": {"name": "fig-head-subsets", "caption": "CKA of subsets of the first block's heads with units of the ResNet's first two stages, against the subset's mean attention distance (1 is uniform attention). Circles: one head, triangles: two, square: all three. Seed 0."}, "image": {"alt": "Scatter of CKA from 0 to 1 against relative attention distance of head subsets, one colour and line per early ResNet unit."}} tags=["hide-input"]
-# needs: vit_cls, resnet
+# needs: vit_cls, resnet, any pairs
+v, r = pairs[0]
+across, order = reach[v], reach[v].argsort()
+values = similar[v].compute().to_numpy()[: len(across), len(across) :]
+sizes = np.array([len(heads) for heads in chosen[v]])
+colours = sns.color_palette(plots.MAP, len(units[r]) + 1)
 fig, ax = plt.subplots(figsize=(5.6, 3.5))
-for v, r in pairs[:1]:
-    across, order = reach[v], reach[v].argsort()
-    values = similar[v].compute().to_numpy()[: len(across), len(across) :]
-    sizes = np.array([len(heads) for heads in chosen[v]])
-    colours = sns.color_palette(plots.MAP, len(units[r]) + 1)
-    for column, unit, colour in zip(values.T, units[r], colours):
-        ax.plot(across[order], column[order], color=colour, label=unit)
-        for n, marker in zip(np.unique(sizes), "o^sD"):
-            own = sizes == n
-            ax.plot(across[own], column[own], marker, color=colour)
-    ax.legend(title="ResNet unit")
+for column, unit, colour in zip(values.T, units[r], colours):
+    ax.plot(across[order], column[order], color=colour, label=unit)
+    for n, marker in zip(np.unique(sizes), "o^sD"):
+        own = sizes == n
+        ax.plot(across[own], column[own], marker, color=colour)
 ax.set(xlabel="mean distance of the subset / uniform", ylabel="CKA", ylim=(0, 1))
+ax.legend(title="ResNet unit")
 book.sign(fig, [0])
 
 # %% [markdown]
@@ -234,11 +225,10 @@ book.sign(fig, [0])
 
 # %%
 # needs: vit_cls
-if vits:
-    margins = [bootstrap(attention.mixed, relative[v][0]) for v in vits]
-    book.decide("R21-8", margins, images=len(images))
-    top = [bootstrap(attention.most_local, *relative[v][-2:]) for v in vits]
-    book.decide("R21-9", top, images=len(images))
+margins = [bootstrap(attention.mixed, relative[v][0]) for v in vits]
+book.decide("R21-8", margins, images=len(images))
+top = [bootstrap(attention.most_local, *relative[v][-2:]) for v in vits]
+_ = book.decide("R21-9", top, images=len(images))
 
 # %%
 # needs: vit_data_003, vit_data_1000
@@ -260,22 +250,24 @@ def trend(v):
     return similar[v].bootstrap(lambda m: attention.trend(reach[v], m[:n, n:]))
 
 
-if pairs:
-    book.decide("R21-11", [trend(v) for v, _ in pairs], images=len(images))
+_ = book.decide("R21-11", [trend(v) for v, r in pairs], images=len(images))
 
 # %%
 book.table()
 
 # %% tags=["hide-input"]
-if shown:
-    kept = {n: [h.round(2).tolist() for h in first[n]] for n in shown}
-    book.keep(distance=kept, settings={"uniform": uniform[shown[0]][0]})
+# needs: any distance
+kept = {n: [h.round(2).tolist() for h in first[n]] for n in shown}
+book.keep(distance=kept, settings={"uniform": uniform[shown[0]][0]})
 
 # %% [markdown]
 # ## The same on natural images
 
-# %% mystnb={"figure": {"name": "fig-recorded-distance", "caption": "Recorded at other tiers, one row each: sorted attention distance. Dotted: uniform attention."}, "image": {"alt": "Rows of panels of sorted attention distance in pixels, recorded at other tiers, one row per tier and one panel per network, with a dotted line for uniform attention."}} tags=["hide-input"]
+# %% tags=["hide-input"]
 recorded = book.recorded("distance")
+
+# %% mystnb={"figure": {"name": "fig-recorded-distance", "caption": "Recorded at other tiers, one row each: sorted attention distance. Dotted: uniform attention."}, "image": {"alt": "Rows of panels of sorted attention distance in pixels, recorded at other tiers, one row per tier and one panel per network, with a dotted line for uniform attention."}} tags=["hide-input"]
+# needs: any recorded
 columns = max(len(sections["distance"]) for _, sections in recorded)
 fig, axes = plt.subplots(
     len(recorded),

@@ -42,7 +42,7 @@ import torch
 from seelike import models, plots
 from seelike import receptive_field as erf
 from seelike.capture import capture, layers, sums
-from seelike.chapter import Chapter, absent
+from seelike.chapter import Chapter
 from seelike.intervals import bootstrap
 
 book = Chapter("05", tier)
@@ -118,23 +118,20 @@ for name in cast:
 shown = [name for name in shown if name in fields]
 
 # %% mystnb={"figure": {"name": "fig-erf-maps", "caption": "Effective receptive fields of the middle position after four blocks, from the first to the last; square root of the field, each map scaled to its own maximum. The last two rows are untrained."}, "image": {"alt": "A grid of square heat maps, one row per network and four columns from the first to the last block. Bright pixels move the middle position most."}} tags=["hide-input"]
+# needs: any shown
 DEPTHS = ("first block", "a third up", "two thirds up", "last block")
-if shown:
-    fig, axes = plt.subplots(
-        len(shown), 4, figsize=(6.6, 1.75 * len(shown)), squeeze=False
-    )
-    for row, name in zip(axes, shown):
-        blocks = layers(cast[name])
-        quarter = np.linspace(0, len(blocks) - 1, 4).round().astype(int)
-        for ax, i in zip(row, quarter):
-            ax.imshow(fields[name][blocks[i]].mean(0) ** 0.5, cmap=plots.MAP)
-            ax.set(xticks=[], yticks=[])
-        row[0].set_ylabel(plots.label(name).replace(", ", "\n"), fontsize=9)
-    for ax, title in zip(axes[0], DEPTHS):
-        ax.set_title(title)
-    book.sign(fig, [0])
-else:
-    absent("No network here has blocks to measure.", figure=True, quiet=False)
+fig, axes = plt.subplots(
+    len(shown), 4, figsize=(6.6, 1.75 * len(shown)), squeeze=False
+)
+for row, name in zip(axes, shown):
+    blocks = layers(cast[name])
+    for ax, i in zip(row, np.linspace(0, len(blocks) - 1, 4).round().astype(int)):
+        ax.imshow(fields[name][blocks[i]].mean(0) ** 0.5, cmap=plots.MAP)
+        ax.set(xticks=[], yticks=[])
+    row[0].set_ylabel(plots.label(name).replace(", ", "\n"), fontsize=9)
+for ax, title in zip(axes[0], DEPTHS):
+    ax.set_title(title)
+book.sign(fig, [0])
 
 # %% [markdown]
 # ## Radius against depth
@@ -170,49 +167,43 @@ def plot_radii(ax, curves, side):
 
 
 # %% mystnb={"figure": {"name": "fig-erf-radius", "caption": "Half-mass radius of effective receptive fields after every block, against relative depth, seed 0. Dashed: untrained. Dotted: a field that is the same at every pixel."}, "image": {"alt": "Line plot of half-mass radius in pixels against relative depth, one line per network, dashed for untrained ones, and a dotted line for a uniform field."}} tags=["hide-input"]
-if shown:
-    fig, ax = plt.subplots(figsize=(6, 3.8))
-    plot_radii(ax, {name: radii[name] for name in shown}, book.tier.side)
-    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
-    book.sign(fig, [0])
-else:
-    absent("No network here has blocks to measure.", figure=True, quiet=False)
+# needs: any shown
+fig, ax = plt.subplots(figsize=(6, 3.8))
+plot_radii(ax, {name: radii[name] for name in shown}, book.tier.side)
+ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+book.sign(fig, [0])
 
 # %% [markdown]
 # ## What the skip connection hides
 
 # %%
 # needs: vit_cls
-vits = [name for (name,) in book.pairs("vit_cls")]
-transformers = {n: cast[n] for n in (*vits, "untrained vit_cls") if n in fields}
-heard = book.measured(erf.sublayers, transformers)
-vits = [name for name in vits if name in heard]
+members = [n for n in fields if n.startswith(("vit_cls-", "untrained vit_cls"))]
+heard = book.measured(erf.sublayers, {name: cast[name] for name in members})
+vits = [name for (name,) in book.pairs("vit_cls", among=heard)]
 grid = {
     name: erf.positions(cast[name], parts.attention[-1], x)
     for name, parts in heard.items()
 }
 
 # %% mystnb={"figure": {"name": "fig-erf-residual", "caption": "ViT, seed 0. Left: share of the field's mass in the position's own patch, before and after the residual sum of attention, and before that of the MLP (blocks from low to high). Dashed: untrained. Dotted: a uniform field. Right: fields of the last attention sublayer before and after the sum (square root, each map scaled to its own maximum)."}, "image": {"alt": "Left: lines of the share of mass in the own patch against block, before and after the residual sum of attention and before that of the MLP, dashed for an untrained ViT. Right: two square heat maps of the last attention sublayer's field, before and after the sum."}} tags=["hide-input"]
-# needs: vit_cls
+# needs: vit_cls, any vits
 TITLES = ("before the sum", "after the sum", "MLP, before its sum")
 fig, axes = plt.subplots(1, 3, figsize=(9, 3), width_ratios=[1.5, 1, 1])
-for name in [n for n in (*vits[:1], "untrained vit_cls") if n in heard]:
+for name in [n for n in (vits[0], "untrained vit_cls") if n in heard]:
     for i, (title, tapped) in enumerate(zip(TITLES, heard[name])):
-        own = [fields[name][tap].mean(0) for tap in tapped]
-        y = [erf.centre_share(field, grid[name]) for field in own]
-        if name in vits:
-            axes[0].plot(y, "o-", color=f"C{i}", label=title)
-        else:
-            axes[0].plot(y, "--", color=f"C{i}", lw=1.2)
-    axes[0].axhline(1 / grid[name] ** 2, color=plots.INK, ls=":", lw=1.5)
+        y = [erf.centre_share(fields[name][t].mean(0), grid[name]) for t in tapped]
+        trained = {"ls": "-", "marker": "o", "label": title}
+        style = trained if name in vits else {"ls": "--", "lw": 1.2}
+        axes[0].plot(y, color=f"C{i}", **style)
+axes[0].axhline(1 / grid[vits[0]] ** 2, color=plots.INK, ls=":", lw=1.5)
 axes[0].set(xlabel="block", ylabel="share in the own patch", ylim=(0, 1))
-for name in vits[:1]:
-    vit = cast[name]
-    last = {"before": heard[name].attention[-1], "after": heard[name].stream[-1]}
-    axes[0].legend(loc="center right", bbox_to_anchor=(1, 0.64), fontsize=8)
-    for ax, (title, tap) in zip(axes[1:], last.items()):
-        ax.imshow(fields[name][tap].mean(0) ** 0.5, cmap=plots.MAP)
-        ax.set(xticks=[], yticks=[], title=f"{title} the sum")
+axes[0].legend(loc="center right", bbox_to_anchor=(1, 0.64), fontsize=8)
+vit, parts = cast[vits[0]], heard[vits[0]]
+last = {"before": parts.attention[-1], "after": parts.stream[-1]}
+for ax, (title, tap) in zip(axes[1:], last.items()):
+    ax.imshow(fields[vits[0]][tap].mean(0) ** 0.5, cmap=plots.MAP)
+    ax.set(xticks=[], yticks=[], title=f"{title} the sum")
 book.sign(fig, [0])
 
 # %% [markdown]
@@ -242,13 +233,10 @@ STATISTICS = {
     "R21-12": lambda v, r: erf.radius(v[0]) / erf.radius(r[0]),
     "R21-13": lambda v, r: erf.midway(erf.radius(v), erf.radius(r)),
 }
-pairs = [
-    (grown[v], grown[r])
-    for v, r in book.pairs("vit_cls", "resnet")
-    if v in grown and r in grown
-]
-for claim, f in STATISTICS.items() if pairs else ():
-    book.decide(claim, [bootstrap(f, *pair) for pair in pairs], images=len(images))
+pairs = book.pairs("vit_cls", "resnet", among=grown)
+for claim, f in STATISTICS.items():
+    seeds = [bootstrap(f, grown[v], grown[r]) for v, r in pairs]
+    book.decide(claim, seeds, images=len(images))
 
 
 # %%
@@ -263,8 +251,7 @@ def hidden(name):
     return bootstrap(lambda b, a: erf.hidden(b, a, grid[name]), before, after)
 
 
-if vits:
-    book.decide("R21-14", [hidden(name) for name in vits], images=len(images))
+_ = book.decide("R21-14", [hidden(name) for name in vits], images=len(images))
 
 # %%
 book.table()
@@ -287,17 +274,20 @@ pd.DataFrame(
 ).T.round(2)
 
 # %% tags=["hide-input"]
+# needs: any shown
 kept = {name: radii[name].round(3).tolist() for name in shown}
-if kept:
-    book.keep(radius=kept, settings={"side": book.tier.side})
+book.keep(radius=kept, settings={"side": book.tier.side})
 
 # %% [markdown]
 # ## The same on natural images
 #
 # The ResNet of CIFAR-10 is wider than that of Scenes, and was trained longer, with other rates and augmentation ({ref}`sec-data`).
 
-# %% mystnb={"figure": {"name": "fig-recorded-erf", "caption": "Recorded at other tiers, one panel each: half-mass radius against relative depth. Dashed: untrained. Dotted: a field that is the same at every pixel."}, "image": {"alt": "Line plots of half-mass radius in pixels against relative depth, one panel per tier at which they were recorded, one line per network, and a dotted line for a uniform field."}} tags=["hide-input"]
+# %% tags=["hide-input"]
 recorded = book.recorded("radius")
+
+# %% mystnb={"figure": {"name": "fig-recorded-erf", "caption": "Recorded at other tiers, one panel each: half-mass radius against relative depth. Dashed: untrained. Dotted: a field that is the same at every pixel."}, "image": {"alt": "Line plots of half-mass radius in pixels against relative depth, one panel per tier at which they were recorded, one line per network, and a dotted line for a uniform field."}} tags=["hide-input"]
+# needs: any recorded
 fig, axes = plt.subplots(
     len(recorded), 1, figsize=(6, 3.8 * len(recorded)), squeeze=False
 )

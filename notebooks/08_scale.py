@@ -235,14 +235,14 @@ def thirds(width):
 
 
 margin = combine(maps.needs_more, thirds(main_width), thirds(small_width))
-book.decide("R21-24", [margin], images=len(images))
+_ = book.decide("R21-24", [margin], images=len(images))
 
 # %%
 # needs: zoo, vit_data_100, vit_small_data_100
 little, much = (data_probes[main_width][share] for share in ("3 %", "1000 %"))
 middle = much.shape[1] // 2 - 1
 points = bootstrap(lambda a, b: 100 * (a[middle] - b[middle]), much, little)
-book.decide("R21-25", [points], images=len(asked))
+_ = book.decide("R21-25", [points], images=len(asked))
 
 # %%
 # needs: labels, vit_cls, resnet, any pairs

@@ -209,7 +209,7 @@ margins = [
     for name in tuned
 ]
 smallest = combine(lambda *each: min(each), *margins)
-book.decide("R21-27", [smallest], images=len(images))
+_ = book.decide("R21-27", [smallest], images=len(images))
 
 
 # %%

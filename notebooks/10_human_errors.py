@@ -50,7 +50,7 @@ from seelike import (
 )
 from seelike.cards import course
 from seelike.chapter import Chapter
-from seelike.intervals import batched, bootstrap, mean
+from seelike.intervals import batched, bootstrap, combine
 
 book = Chapter("10", project.DEFAULT)
 SOURCE = "decisions published by Tuli et al. 2021"
@@ -342,10 +342,10 @@ book.table(claims.DATA)
 # %%
 rng = np.random.default_rng(0)
 families = np.array([[right[name] for name in names] for names in zip(*pairs)])
-e = consistency.family_estimate(families, rng)
-book.record("T21-6", e, seeds=len(pairs), images=len(asked))
+across = consistency.family_estimate(families, rng)
 
 # %% tags=["hide-input"]
+book.record("T21-6", across, seeds=len(pairs), images=len(asked))
 named = {
     name: batched(np.stack([a == conflict.shape, a == conflict.texture], 1), 32)
     for name, a in answers.items()
@@ -358,7 +358,6 @@ biases = [
 ]
 book.decide("T21-4", biases, images=len(asked))
 
-# %% tags=["hide-input"]
 images = min(c.points for c in tuned.values()) // 2  # with cue conflict, of a point
 luck = rng.normal(size=200)  # one draw for all networks, which see the same images
 
@@ -374,7 +373,11 @@ seeds = sorted({seed for *_, seed in runs})
 for claim, name in {"T21-7": "vit_cls", "T21-8": "resnet"}.items():
     book.decide(claim, [rise(name, seed) for seed in seeds], images=images)
 beyond = [
-    mean([rise(name, seed, "continued") for name in ("vit_cls", "resnet")])
+    combine(
+        lambda v, r: (v + r) / 2,
+        rise("vit_cls", seed, "continued"),
+        rise("resnet", seed, "continued"),
+    )
     for seed in seeds
 ]
 book.decide("T21-9", beyond, images=images)

@@ -247,7 +247,7 @@ book.sign(fig, book.seeds[:1])
 # their mean CKA with the own patch. Patches are as large as cells of the map, so networks with finer maps have an easier match in pixels and a harder one by chance.
 
 
-# %%
+# %% tags=["hide-input"]
 # needs: cmt, vit_cls, resnet, any trios
 def own_patches(model):
     """How interior positions of the last block with 4 x 4 or more compare with their own patch."""
@@ -267,8 +267,6 @@ def own_patches(model):
     }
 
 
-# %% tags=["hide-input"]
-# needs: cmt, vit_cls, resnet, any trios
 located = book.measured(own_patches, {name: cast[name] for name in trios[0]})
 pd.DataFrame({called(name): row for name, row in located.items()}).T
 

@@ -36,13 +36,14 @@ tier = "scenes"
 import matplotlib.pyplot as plt
 from IPython.display import Markdown
 
-from seelike import claims, plots, tiers
+from seelike import claims, plots
 from seelike.chapter import Chapter
 
 book = Chapter("15", tier)
-others = [tiers.get(name) for name in claims.recorded() if name != book.tier.name]
-tables = {t.name: claims.table(t).set_index("id") for t in (book.tier, *others)}
-tables[claims.DATA] = claims.table(claims.DATA).set_index("id")
+places = [book.tier, *claims.recorded(), claims.DATA]
+tables = {
+    claims.key(place): claims.table(place).set_index("id") for place in places
+}
 run = [t for t in tables if (tables[t].verdict != "not run").any()]
 
 

@@ -5,7 +5,7 @@ import timm
 import torch
 from torch import nn
 
-from seelike import capture, models
+from seelike import capture, cka, data, models
 from seelike.capture import attention, layers
 
 SIX = (".norm1", ".attn", ".norm2:in", ".norm2", ".mlp.act", "")
@@ -324,6 +324,26 @@ def test_listening_puts_every_module_back_and_keeps_batch_statistics():
         raise KeyError
     assert model.training and not model.bn1.training and model.layer1[0].bn1.training
     assert torch.equal(mean[1], model.layer1[0].bn1.running_mean)
+
+
+@pytest.mark.parametrize("counts", ["images", "batches"])
+def test_a_last_batch_too_small_for_unbiased_cka_is_refused_before_the_work(counts):
+    pairs = torch.utils.data.TensorDataset(torch.randn(10, 3, 8, 8), torch.zeros(10))
+    loader = torch.utils.data.DataLoader(pairs, batch_size=8)
+    if counts == "images":
+        loader = data.Images(torch.zeros(10, 3, 8, 8, dtype=torch.uint8), torch.zeros(10, dtype=torch.int64), ("one",), batch_size=8)
+    model = nn.Sequential(nn.Conv2d(3, 4, 1))
+    seen = []
+    model.register_forward_hook(lambda *_: seen.append(1))
+    with pytest.raises(ValueError, match="at least 4 examples, but the last one of this loader has 2"):
+        cka.sweep({"a": model}, loader, ["0"])
+    assert not seen
+    assert len(cka.sweep({"a": model}, loader, ["0"], unbiased=False).hsic) == 2
+    with pytest.raises(ValueError, match="at least 4 examples, got 2"):  # a loader that does not tell its size
+        cka.sweep({"a": model}, list(loader), ["0"])
+    if counts == "batches":
+        whole = torch.utils.data.DataLoader(pairs, batch_size=8, drop_last=True)
+        assert len(cka.sweep({"a": model}, whole, ["0"]).hsic) == 1
 
 
 def test_batches_come_bare_or_with_labels_to_the_device_of_the_network():

@@ -28,7 +28,7 @@ def test_smoke_has_64():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("imagnet",), "no tier 'imagnet': expected one of smoke, scenes, cifar10, imagenet, .*or the path of a cast file"),
+        (("imagnet",), "no tier 'imagnet': expected one of smoke, scenes, cifar10, .*or the path of a cast file"),
         (("scenes", "val"), "no split 'val'"),
         (("scenes", "test", 0), "at least 1, got 0"),
     ],
@@ -46,6 +46,53 @@ def test_cifar10(mirror):
     assert images.classes[3] == "cat" and not images.skipped
     with pytest.raises(ValueError, match="10001 images were asked for, but the set has 10000"):
         data.load("cifar10", "test", 10_001)
+
+
+@pytest.fixture
+def small_mirror(tmp_path, monkeypatch):
+    """A mirror of CIFAR-10 with three images, and an empty cache."""
+    monkeypatch.setenv("SEELIKE_MIRROR", str(tmp_path / "mirror"))
+    monkeypatch.setenv("SEELIKE_CACHE", str(tmp_path / "cache"))
+    file = tmp_path / "mirror/datasets/uoft-cs/cifar10/plain_text/test-00000-of-00001.parquet"
+    file.parent.mkdir(parents=True)
+    pictures = [Image.new("RGB", (32, 32), (i, 0, 255)) for i in range(3)]
+    features = data.datasets.Features(img=data.datasets.Image(), label=data.datasets.ClassLabel(names=list("abc")))
+
+    def write(sizes=(32, 32, 32)):
+        rows = {"img": [p.resize((s, s)) for p, s in zip(pictures, sizes, strict=True)], "label": [0, 1, 2]}
+        data.datasets.Dataset.from_dict(rows, features=features).to_parquet(str(file))
+        return tmp_path / "cache"
+
+    return write
+
+
+def test_a_set_is_decoded_once_and_mapped(small_mirror, monkeypatch):
+    cache = small_mirror()
+    images = data.load("cifar10")
+    assert images.pixels[:, 0, 0, 0].tolist() == [0, 1, 2] and images.pixels[0, 2].min() == 255 and images.labels.tolist() == [0, 1, 2]
+    assert [p.name.startswith("uoft-cs--cifar10-test-") for p in cache.iterdir()] == [True]
+    data._held.cache_clear()
+    monkeypatch.setattr(data, "decode", lambda *_: (_ for _ in ()).throw(AssertionError("decoded again")))
+    assert torch.equal(data.load("cifar10").pixels, images.pixels)
+
+
+def test_a_killed_decode_leaves_nothing(small_mirror, monkeypatch):
+    cache = small_mirror()
+    monkeypatch.setattr(data, "decode", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        data.load("cifar10")
+    assert list(cache.iterdir()) == []
+
+
+def test_too_little_disk_and_odd_sizes_are_sentences(small_mirror, monkeypatch):
+    cache = small_mirror((32, 32, 31))
+    with pytest.raises(ValueError, match=r"differ in size .31 x 31.: a set that is held has one size"):
+        data.load("cifar10")
+    small_mirror()
+    monkeypatch.setattr(data.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 100}))
+    with pytest.raises(ValueError, match="needs 0.0 GB in .*: make room, or let SEELIKE_CACHE name another folder"):
+        data.load("cifar10")
+    assert list(cache.iterdir()) == []
 
 
 def test_missing_mirror_and_corrupt_parquet(monkeypatch, tmp_path):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from timm.models.vision_transformer import Block
 
-from seelike import capture, hybrids, models, mvit
+from seelike import capture, cmt, hybrids, models, mvit
 
 SIZES = {  # parameters in millions, billions of multiplications, image side; cmt_s as its settings give it (25.1 M is printed)
     "cmt_ti": (9.5, 0.64, 160),
@@ -63,7 +63,7 @@ def test_mvit_without_pooling_is_a_vit_block():
 
 
 def test_cmt_without_reduction_and_bias_is_plain_attention():
-    ours = hybrids.LightAttention(48, 3, 1).eval()
+    ours = cmt.LightAttention(48, 3, 1).eval()
     plain = torch.nn.MultiheadAttention(48, 3, batch_first=True).eval()
     plain.in_proj_weight.data = torch.cat([ours.q.weight, ours.k.weight, ours.v.weight])
     plain.in_proj_bias.data = torch.cat([ours.q.bias, ours.k.bias, ours.v.bias])

@@ -17,7 +17,6 @@ from seelike.intervals import (
     difference,
     estimate,
     jackknife_error,
-    mean,
     normal,
     over_left_out,
     over_seeds,
@@ -114,19 +113,6 @@ def test_a_combination_is_taken_draw_by_draw():
         combine(min, parts[0], parts[1]._replace(batches=8))
     with pytest.raises(ValueError, match=r"got \[\] batches"):
         combine(min)
-
-
-def test_the_mean_of_statistics_is_on_the_same_resamples():
-    rng = np.random.default_rng(0)
-    a, b = rng.standard_normal((16, 3)), rng.standard_normal((16, 3))
-    one, other = (bootstrap(lambda m: m[0], x) for x in (a, b))
-    both = bootstrap(lambda m, n: (m[0] + n[0]) / 2, a, b)
-    value, draws, batches = mean([one, other])
-    assert (value, batches) == (pytest.approx(both.value), 16)
-    np.testing.assert_allclose(draws, both.draws)
-    for bad in ([], [one, other._replace(batches=8)]):
-        with pytest.raises(ValueError, match="A mean needs the same batches"):
-            mean(bad)
 
 
 def test_batches_of_one_size():

@@ -81,15 +81,15 @@ def test_methods_that_mean_nothing_are_sentences():
         saliency.attribute(timm.create_model("test_nfnet", num_classes=10), "Grad-CAM", q)
 
 
-@pytest.mark.parametrize("name", ["test_convnext", "tf_efficientnet_lite0", "resnetv2_18", "mixer"])
+@pytest.mark.parametrize("name", ["test_convnext", "tf_efficientnet_lite0", "resnetv2_18", "mvit"])
 def test_grad_cam_of_other_networks_weighs_their_last_feature_map(name):
-    model = (models.create(name, seed=0) if name == "mixer" else timm.create_model(name, num_classes=10)).eval()
+    model = (models.create(name, seed=0) if name == "mvit" else timm.create_model(name, num_classes=10)).eval()
     q = Question(torch.randn(2, 3, 64, 64), torch.tensor([3, 4]), 12)
-    tap = capture.layers(model)[-1] + {"mixer": ".norm1", "tf_efficientnet_lite0": "", "resnetv2_18": ".conv2"}.get(name, ".drop_path")
+    tap = capture.layers(model)[-1] + {"mvit": ".norm1", "tf_efficientnet_lite0": "", "resnetv2_18": ".conv2"}.get(name, ".drop_path")
     with capture.capture(model, tap, reduce=lambda h: h) as found:
         score = model(q.x).gather(1, q.target[:, None]).sum()
-    h = capture.tokens(found[tap])
-    weights = capture.tokens(torch.autograd.grad(score, found[tap])[0]).mean(1, keepdim=True)
+    h = capture.patches(found[tap])
+    weights = capture.patches(torch.autograd.grad(score, found[tap])[0]).mean(1, keepdim=True)
     side = int(h.shape[1] ** 0.5)
     expected = (h * weights).sum(-1).relu().view(2, 1, side, side)
     expected = nn.functional.interpolate(expected, (64, 64), mode="bilinear")[:, 0].detach()

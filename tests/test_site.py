@@ -28,11 +28,21 @@ def test_every_image_has_real_alt_text():
 def test_every_cell_was_executed():
     import nbformat
 
-    from seelike.run import CHAPTERS, gate
+    from seelike import project
+    from seelike.run import gate
 
-    assert {p.stem for p in CHAPTERS.glob("*.ipynb")} == {p.stem for p in (ROOT / "notebooks").glob("*.py")}
-    for path in CHAPTERS.glob("*.ipynb"):
+    folder = project.pages(project.DEFAULT)
+    assert {p.stem for p in folder.glob("*.ipynb")} == {p.stem for p in (ROOT / "notebooks").glob("*.py")}
+    for path in folder.glob("*.ipynb"):
         assert gate(nbformat.read(path, 4)) == [], path.name
+
+
+def test_notebooks_that_a_page_offers_are_good_to_read():
+    import nbformat
+
+    for path in (SITE / "_sources" / "book" / "chapters").glob("*.ipynb"):
+        text = "\n".join(c.source for c in nbformat.read(path, 4).cells if c.cell_type == "markdown")
+        assert not re.search(r"\{(ref|numref|claim|cite:[tp]|eq|seconds)\}`|^:::|^\([\w-]+\)=$", text, re.M), path.name
 
 
 def test_no_page_names_another_host_to_load_from():

@@ -69,7 +69,7 @@ def test_weights_code_and_folders_are_seen_from_the_file(cast, tmp_path, monkeyp
         ({"networks": {"vit": {"timm": "test_vit", "wieghts": "x"}}}, r"line 5: networks.vit.0.wieghts: extra inputs are not permitted"),
         ({"networks": {"vit": {"timm": "a", "code": "b:c"}}}, r"line 3: networks.vit.0: expected exactly one of timm, seelike and code"),
         ({"networks": {"vit": {"timm": "a", "weights": "x.pth"}}}, r"read from .safetensors files only, got x.pth"),
-        ({"networks": {"vit": {"timm": "a", "weights": "x.safetensors"}}}, r"The weights of vit .seed 0. are not there: "),
+        ({"networks": {"vit": {"timm": "a", "weights": "x.safetensors"}}}, r"the weights of vit .seed 0. are not there: "),
         ({"networks": {"vit": {"code": "rm -rf"}}}, r"code is module:function, got 'rm -rf'"),
         ({"side": "large"}, r"line \d+: side: input should be a valid integer.*got 'large'"),
         ({"name": "scenes"}, r"a cast cannot be called 'scenes'"),
@@ -81,7 +81,7 @@ def test_weights_code_and_folders_are_seen_from_the_file(cast, tmp_path, monkeyp
 def test_a_broken_cast_is_one_sentence(cast, changes, message):
     with pytest.raises(ValueError, match=message) as caught:
         tiers.get(str(cast(changes)))
-    assert str(caught.value).startswith(str(cast(changes))) or "weights" in message
+    assert str(caught.value).startswith(str(cast(changes)))
 
 
 @pytest.mark.parametrize(

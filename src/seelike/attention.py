@@ -125,7 +125,7 @@ def spread(distances: Sequence[Float[np.ndarray, " _"]], own: Sequence[float] | 
     return float(np.ptp(means))
 
 
-def rising(distances: Sequence[Float[np.ndarray, "..."]]) -> float:
+def rising(distances: Sequence[Float[np.ndarray, "*batches heads"]]) -> float:
     """Spearman's correlation of the mean distance of a block's heads with the block's number: 1 where every block looks farther."""
     return float(spearmanr([heads.mean() for heads in distances], range(len(distances))).statistic)
 

@@ -13,11 +13,12 @@ networks:                       # by role; several of one role are several seeds
   mine: {code: "my_module:build", mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], label: My network}
 ```
 
-Paths are those seen from the file's folder. A network with neither `pretrained` nor `weights` has random weights.
+Paths are seen from the file's folder and may hold $VARIABLES. A network with neither `pretrained` nor `weights` has random weights.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from functools import lru_cache
@@ -139,9 +140,7 @@ def _read(path: Path, changed: int) -> Tier:
     name = file.name or path.stem
     if (name in tiers.TIERS or name in RESERVED) and path.parent != tiers.CASTS:
         raise ValueError(f"{path}: a cast cannot be called {name!r}, which is a name of the book's own: give it another.")
-    networks = tuple(
-        _network(role, seed, entry, path.parent) for role, entries in file.networks.items() for seed, entry in enumerate(entries)
-    )
+    networks = tuple(_network(role, seed, entry, path) for role, entries in file.networks.items() for seed, entry in enumerate(entries))
     return _tier(file, path, name, networks)
 
 
@@ -154,23 +153,33 @@ def _tier(file: CastFile, path: Path, name: str, networks: tuple[Network, ...]) 
     if file.images in tiers.TIERS:
         base = tiers.get(file.images)
         return replace(base, name=name, title=title, side=file.side or base.side, networks=networks, note=note, file=path)
-    folder = path.parent / Path(file.images).expanduser()
-    if not folder.is_dir():
+    folder = _path(file.images, path)
+    ours = path.parent == tiers.CASTS  # may name what another machine has; it is missed when it is asked for
+    if not folder.is_dir() and not ours:
         raise ValueError(f"{path}: images names {file.images!r}, which is no folder there and no tier ({', '.join(tiers.TIERS)}).")
-    labels = path.parent / file.labels if file.labels else None
+    labels = _path(file.labels, path) if file.labels else None
     if labels and not labels.is_file():
         raise ValueError(f"{path}: labels names {file.labels!r}, which is no file there.")
-    from seelike.folder import list_folder  # noqa: PLC0415  # slow to import, and only casts of folders need it
-
-    listing = list_folder(folder, labels=labels)
-    classes = 0 if listing.labels is None else len(listing.classes)
+    classes = 0 if not folder.is_dir() else _classes(folder, labels)
     return Tier(name, title, Folder(folder, labels), side=file.side or 224, classes=classes, networks=networks, note=note, file=path)
 
 
-def _network(role: str, seed: int, entry: NetworkEntry, folder: Path) -> Network:
-    weights = folder / entry.weights if entry.weights else None
-    if weights and not weights.is_file():
-        raise ValueError(f"The weights of {role} (seed {seed}) are not there: {weights}.")
+def _classes(folder: Path, labels: Path | None) -> int:
+    from seelike.folder import list_folder  # noqa: PLC0415  # slow to import, and only casts of folders need it
+
+    listing = list_folder(folder, "test", labels=labels)
+    return 0 if listing.labels is None else len(listing.classes)
+
+
+def _path(text: str, file: Path) -> Path:
+    """A path in a cast file: seen from the file's folder, with ~ and $VARIABLES."""
+    return file.parent / Path(os.path.expandvars(text)).expanduser()
+
+
+def _network(role: str, seed: int, entry: NetworkEntry, file: Path) -> Network:
+    weights = _path(entry.weights, file) if entry.weights else None
+    if weights and not weights.is_file() and file.parent != tiers.CASTS:
+        raise ValueError(f"{file}: the weights of {role} (seed {seed}) are not there: {weights}.")
     made = entry.timm or entry.seelike
     label = entry.label or (f"{made or entry.code}" + ("" if entry.pretrained or weights or entry.code else ", random weights"))
     role = ALIASES.get(role, role)

@@ -199,7 +199,7 @@ def _variables() -> dict[str, Any]:
 
 def absent(sentence: str, *, figure: bool) -> None:
     """Show what stands in the place of a cell that could not run; once, where several in a row say the same."""
-    global _last  # noqa: PLW0603  # of the kernel's cells
+    global _last  # of the kernel's cells
     count = getattr(get_ipython(), "execution_count", 0)
     repeated, _last = _last == (count - 1, sentence), (count, sentence)
     if figure:

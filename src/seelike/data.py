@@ -7,10 +7,14 @@ Scenes are drawn on the spot; data sets come from the hub, or from `SEELIKE_MIRR
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +25,7 @@ from jaxtyping import Int
 from torch import Tensor
 from torch.utils.data import Subset
 
-from seelike import scenes, tiers
+from seelike import project, scenes, tiers
 from seelike.folder import list_folder
 from seelike.images import MEAN, STD, Images, ImageStream, decode, normalise, report, resize
 from seelike.tiers import Drawn, Folder, Hub, Tier
@@ -59,11 +63,19 @@ def load(
     if isinstance(images, Hub) and images.held:
         whole = _held(images, split, os.environ.get("SEELIKE_MIRROR"))
         rows = _draw(len(whole), n, seed)
-        pixels = resize(whole.pixels[rows], chosen.side)
-        return Images(pixels, whole.labels[rows], whole.classes, skipped=whole.skipped, batch_size=batch_size, drop_last=drop_last)
+        pixels = whole.pixels if n is None else whole.pixels[rows]
+        return Images(
+            resize(pixels, chosen.side),
+            whole.labels[rows],
+            whole.classes,
+            skipped=whole.skipped,
+            batch_size=batch_size,
+            drop_last=drop_last,
+        )
     items, labels, classes = _items(images, split)
     rows = _draw(len(items), n, seed)
-    return ImageStream(Subset(items, rows), labels[rows], classes, chosen.side, batch_size=batch_size, drop_last=drop_last)
+    part: Any = Subset(items, rows)  # type: ignore[arg-type]  # any sequence will do
+    return ImageStream(part, labels[rows], classes, chosen.side, batch_size=batch_size, drop_last=drop_last)
 
 
 def probe(tier: str | Tier, shown: int, asked: int, seeds: tuple[int, int]) -> tuple[Images | ImageStream, Images | ImageStream]:
@@ -82,7 +94,8 @@ def probe(tier: str | Tier, shown: int, asked: int, seeds: tuple[int, int]) -> t
     order = torch.randperm(len(whole), generator=torch.Generator().manual_seed(seeds[0])).tolist()
     second = min(asked, len(order) // 2)
     parts = (order[second : second + shown], order[:second])
-    return tuple(replace(whole, items=Subset(whole.items, rows), labels=whole.labels[rows]) for rows in parts)  # type: ignore[return-value]
+    one, other = (replace(whole, items=Subset(whole.items, rows), labels=whole.labels[rows]) for rows in parts)  # type: ignore[arg-type]
+    return one, other
 
 
 def target(name: str, tier: str | Tier, split: str, n: int, seed: int = 0) -> Images:
@@ -127,14 +140,69 @@ def _draw(total: int, n: int | None, seed: int) -> list[int]:
 
 @lru_cache(4)
 def _held(hub: Hub, split: str, mirror: str | None) -> Images:
+    """All images of a split at their own size, mapped from a file below `SEELIKE_CACHE` (default: `_build/cache`); decoded once."""
     rows = _rows(hub, split, mirror)
-    kept, pictures, skipped = decode(rows.cast_column(hub.image, datasets.Image(decode=False))[hub.image])
-    report(skipped, len(rows))
-    if not pictures:
-        raise ValueError(f"None of the {len(rows)} images of {hub.name} could be read: copy the data set again.")
-    pixels = torch.from_numpy(np.stack([np.asarray(p) for p in pictures])).permute(0, 3, 1, 2).contiguous()
-    labels, classes = _labels(rows, hub)
-    return Images(pixels, labels[kept], classes, skipped=tuple(skipped))
+    folder = (
+        Path(os.environ.get("SEELIKE_CACHE", project.BUILD / "cache"))
+        / f"{hub.name.replace('/', '--')}-{split}-{_identity(hub, split, mirror, rows)}"
+    )
+    if not (folder / "about.json").exists():
+        _decode_into(folder, rows, hub)
+    about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+    pixels = torch.from_numpy(np.memmap(folder / "pixels", np.uint8, "c", shape=tuple(about["shape"])))
+    return Images(pixels, torch.tensor(about["labels"]), tuple(about["classes"]), skipped=tuple(about["skipped"]))
+
+
+def _identity(hub: Hub, split: str, mirror: str | None, rows: datasets.Dataset) -> str:
+    """Changes when the files of a mirror, or the hub's version, do."""
+    files = sorted((Path(mirror) / "datasets" / hub.name / hub.folder).glob(f"{getattr(hub, split)}-*.parquet")) if mirror else []
+    known = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files] or rows._fingerprint
+    return sha256(repr(known).encode()).hexdigest()[:12]
+
+
+def _decode_into(folder: Path, rows: datasets.Dataset, hub: Hub) -> None:
+    """Write pixels, labels and names of a split; nothing is there until all of it is."""
+    cells = rows.cast_column(hub.image, datasets.Image(decode=False))[hub.image]
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    kept, skipped, shape = [], [], None
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".decoding-") as scratch:
+        with open(Path(scratch) / "pixels", "wb") as file:
+            for first in range(0, len(rows), 1000):
+                found, pictures, names = decode(cells[first : first + 1000], first)
+                kept += [first + i for i in found]
+                skipped += names
+                if pictures and shape is None:
+                    shape = np.asarray(pictures[0]).shape
+                    _check_space(folder.parent, len(rows) * int(np.prod(shape)), hub)
+                if odd := next((p for p in pictures if np.asarray(p).shape != shape), None):
+                    raise ValueError(
+                        f"Images of {hub.name} differ in size ({odd.size[0]} x {odd.size[1]}): a set that is held has one size."
+                    )
+                file.writelines(np.ascontiguousarray(np.asarray(p).transpose(2, 0, 1)).tobytes() for p in pictures)
+        report(skipped, len(rows))
+        if shape is None:
+            raise ValueError(f"None of the {len(rows)} images of {hub.name} could be read: copy the data set again.")
+        labels, classes = _labels(rows, hub)
+        about = {"shape": [len(kept), shape[2], *shape[:2]], "labels": labels[kept].tolist(), "classes": classes, "skipped": skipped}
+        (Path(scratch) / "about.json").write_text(json.dumps(about), encoding="utf-8")
+        whole = Path(scratch) / "whole"
+        whole.mkdir()
+        for name in ("pixels", "about.json"):
+            os.replace(Path(scratch) / name, whole / name)
+        try:
+            whole.rename(folder)
+        except OSError:  # another process was faster
+            if not (folder / "about.json").exists():
+                raise
+
+
+def _check_space(folder: Path, needed: int, hub: Hub) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < 1.1 * needed:
+        raise ValueError(
+            f"Decoding {hub.name} needs {needed / 1e9:.1f} GB in {folder}, which has {free / 1e9:.1f} GB free: "
+            "make room, or let SEELIKE_CACHE name another folder."
+        )
 
 
 def _labels(rows: datasets.Dataset, hub: Hub) -> tuple[torch.Tensor, tuple[str, ...]]:

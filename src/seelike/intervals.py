@@ -60,13 +60,6 @@ def bootstrap(f: Callable[..., Any], *batches: np.ndarray, draws: int = 200, see
     return Resampled(f(*(b.mean(0) for b in batches)), np.asarray([f(*means) for means in zip(*resampled, strict=True)]), n)
 
 
-def mean(statistics: Sequence[Resampled]) -> Resampled:
-    """The mean of statistics on the same resamples; ValueError where their batches differ, or without any."""
-    if len({(s.batches, len(s.draws)) for s in statistics}) != 1:
-        raise ValueError(f"A mean needs the same batches and draws, got {[s.batches for s in statistics]} batches.")
-    return Resampled(np.mean([s.value for s in statistics], 0), np.mean([s.draws for s in statistics], 0), statistics[0].batches)
-
-
 def combine(f: Callable[..., Any], *statistics: Resampled) -> Resampled:
     """A function of statistics on the same resamples; ValueError where their batches differ, or without any."""
     if len({(s.batches, len(s.draws)) for s in statistics}) != 1:
@@ -117,7 +110,7 @@ def over_seeds(values: Sequence[float]) -> float:
 
 
 def over_left_out(values: Sequence[float]) -> float:
-    """The same of a statistic that only all seeds together give, from its values with each seed left out (`jackknife_error`)."""
+    """Half-width of Student's 95 % interval over seeds of a statistic that needs all of them, from its values with each left out."""
     if len(values) < 2:
         raise ValueError(f"An interval over seeds needs values with each of at least 2 seeds left out, got {len(values)}.")
     return float(student.ppf(0.975, len(values) - 1) * jackknife_error(np.asarray(values)))

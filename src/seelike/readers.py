@@ -55,6 +55,7 @@ COLAB = "https://colab.research.google.com/github/{}/blob/{}/"
 KINDS = {"fig": "Figure", "ex": "Exercise"}
 BOXES = {"note", "tip", "hint", "warning", "caution", "attention", "important", "danger", "error", "seealso", "admonition", "dropdown"}
 IN_PLACE = {"append", "extend", "insert", "update", "setdefault", "add", "pop", "remove", "clear"}  # methods that change their object
+OPTION = re.compile(r":([\w-]+):\s*(.*)")
 TITLED = re.compile(r"(?P<text>.+?)\s*<(?P<target>[^<>]+)>", re.DOTALL)
 ARXIV = re.compile(r"arXiv[: ]\s*(\d{4}\.\d{4,5})")
 INSTALL = """\
@@ -155,9 +156,9 @@ def _directive(token: Token) -> Directive | None:
     name, _, argument = token.info.strip().removeprefix("{").partition("}")
     lines = token.content.splitlines()
     options = {}
-    while lines and lines[0].startswith(":"):
-        key, _, value = lines.pop(0)[1:].partition(":")
-        options[key] = value.strip()
+    while lines and (option := OPTION.fullmatch(lines[0])):
+        options[option[1]] = option[2]
+        del lines[0]
     return Directive(name, argument.strip(), options, "\n".join(lines).strip("\n"))
 
 
@@ -339,7 +340,8 @@ class Page:
                 edits.append((start, end, self._numbered(text[start:end], token.info)))
             elif found:
                 indent = text[start:end][: len(text[start:end]) - len(text[start:end].lstrip(" "))]
-                edits.append((start, end, textwrap.indent(self._box(found), indent) + "\n"))
+                apart = "\n" if text[end : end + 1].strip() else ""  # else the next line would belong to a quotation
+                edits.append((start, end, textwrap.indent(self._box(found), indent) + "\n" + apart))
             elif token.type == "inline":
                 edits += self._inline(token, text, start)
         for start, end, words in sorted(edits, reverse=True):

@@ -30,7 +30,7 @@ class Recipe:
     What follows describes and does not enter the run. study: what it belongs to, with its factors, so that nobody reads numbers out of
     names. expect: accuracy that a run reaches, within three points. minutes: on one core. why: the reason for an unusual setting.
     seeds: those that the book reads, none while they are still being trained.
-   
+
     step: on the way to another network; its weights stay where they were trained.
     """
 

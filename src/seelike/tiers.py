@@ -30,8 +30,8 @@ class Drawn:
 class Hub:
     """A data set of the hub, or of a mirror laid out like it: `SEELIKE_MIRROR/datasets/<name>/<folder>/<split>-*.parquet`.
 
-    image, label: columns; label None has none. train, test: what the set calls these splits. held: decoded into memory once, at
-    its own size; else images are decoded and cropped as they are asked for.
+    image, label: columns; label None has none. train, test: what the set calls these splits. held: decoded once at its own
+    size and mapped into memory, so that it can be trained on; else images are decoded and cropped as they are asked for.
     """
 
     name: str
@@ -137,6 +137,16 @@ _TIERS = (
         side=32,
         patch=4,
         classes=10,
+        augment="crop_and_mirror",
+    ),
+    Tier(
+        "tiny",
+        "Tiny ImageNet",
+        Hub("zh-plus/tiny-imagenet", test="valid", held=True),
+        side=64,
+        patch=8,
+        classes=200,
+        points=2000,
         augment="crop_and_mirror",
     ),
     Tier(
