@@ -123,8 +123,7 @@ lost = [1 - n.mean() / d.mean() for n, d in zip(naive, distance[vits[0]])]
 # %% mystnb={"figure": {"name": "fig-misread-distance", "caption": "Share of the mean distance over heads that is lost, by block, when the class token is dropped and the rest is not renormalised. It is attention to the class token, not locality."}, "image": {"alt": "Bar plot of the share of mean attention distance that is lost without renormalising, in percent, one bar for each block."}} tags=["hide-input"]
 # needs: vit_cls, any vits
 fig, ax = plt.subplots(figsize=(5, 3.2))
-percent = 100 * np.array(lost)
-ax.bar(range(len(lost)), percent, color=plots.COLOURS["vit_cls"])
+ax.bar(range(len(lost)), 100 * np.array(lost), color=plots.COLOURS["vit_cls"])
 ax.set(xlabel="block", ylabel="distance lost (%)")
 book.sign(fig, [0])
 

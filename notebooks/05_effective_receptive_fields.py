@@ -293,7 +293,7 @@ fig, axes = plt.subplots(
 )
 for ax, (other, sections) in zip(axes[:, 0], recorded):
     held = sections["radius"]
-    names = sorted(held, key=lambda name: name.startswith("untrained"))
+    names = dict.fromkeys([*(n for n in shown if n in held), *held])
     plot_radii(ax, {n: held[n] for n in names}, sections["settings"]["side"])
     ax.set_title(other.title)
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))

@@ -41,7 +41,7 @@ import numpy as np
 
 from seelike import capture, data, localization, plots, scenes
 from seelike.chapter import Chapter
-from seelike.intervals import bootstrap, bounded, estimate, ratio
+from seelike.intervals import bootstrap, bounded, combine, estimate, ratio
 
 book = Chapter("07", tier)
 
@@ -308,7 +308,7 @@ book.sign(fig, [0])
 
 # %%
 PLACES = {
-    "R21-19": (("vit_cls", "resnet"), lambda v, r: localization.margin(share[v], share[r])),
+    "R21-19": (("vit_cls", "resnet"), lambda v, r: combine(localization.margin, share[v], share[r])),
     "R21-20": (("vit_cls",), lambda v: localization.resampled(place[v], localization.edges)),
     "R21-21": (("vit_cls", "vit_gap"), lambda v, g: share[v].minus(share[g])),
 }  # fmt: skip

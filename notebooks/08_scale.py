@@ -57,7 +57,7 @@ home = tiers.get(project.DEFAULT)
 # trained one, and two fully trained ViTs from different starts.
 
 # %%
-# needs: zoo, vit_data_100, vit_small_data_100
+# needs: vit_small_data_100
 images = book.images(n_images, seed=9)
 families = {}  # cards by width and share of the base set
 for card in models.cards(book.tier, study="data").values():
@@ -75,7 +75,7 @@ pd.DataFrame(
 
 
 # %%
-# needs: zoo, vit_data_100, vit_small_data_100
+# needs: vit_small_data_100
 def start(card):
     """The weights that a family started from."""
     made = models.create(card.architecture, book.tier, seed=0, **card.options)
@@ -91,7 +91,7 @@ similar = {width: sweep(nets, images) for width, nets in by_data.items()}
 
 
 # %%
-# needs: zoo, vit_data_100, vit_small_data_100
+# needs: vit_small_data_100
 def to_full(width, name):
     """CKA of every block of a network with the same block of the 100 % network."""
     return np.diag(similar[width].block(name, FULL))
@@ -101,7 +101,7 @@ first_two = dict(list(book.cast("vit_cls").items())[:2])
 other_start = sweep(first_two, images)
 
 # %% mystnb={"figure": {"name": "fig-data-cka", "caption": "CKA of each block with the same block of the network trained on the whole base set. Grey, dashed: the untrained start. Grey, dotted: two ViTs of the main recipe (longer runs, full width) from different starts. One seed."}, "image": {"alt": "Two line plots of CKA from 0 to 1 against block, for two widths of ViT: one line for each share of training data, a dashed grey line for untrained weights and, on the left, a dotted grey one for two different starts."}} tags=["hide-input"]
-# needs: zoo, vit_data_100, vit_small_data_100
+# needs: vit_small_data_100
 GREY = plots.COLOURS["control"]
 SHADE = dict(zip(families[main_width], (*plots.DEPTHS, plots.INK)))
 fig, axes = plt.subplots(1, 2, figsize=(9.2, 3.5), sharey=True)
@@ -144,14 +144,14 @@ def readable(model, view=capture.gap):
 
 
 # %%
-# needs: zoo, vit_data_100, vit_small_data_100
+# needs: vit_small_data_100
 data_probes = {
     width: {name: readable(model) for name, model in nets.items()}
     for width, nets in by_data.items()
 }
 
 # %% mystnb={"figure": {"name": "fig-data-probes", "caption": "Ten-shot accuracy of pooled patches by block, for networks that saw 3 to 1000 % of the base set. Grey, dashed: the untrained start. Dotted: chance. One seed."}, "image": {"alt": "Two line plots of ten-shot accuracy from 0 to 1 against block, for two widths of ViT, with one line for each share of training data, a dashed grey one for untrained weights and a dotted one at chance."}} tags=["hide-input"]
-# needs: zoo, vit_data_100, vit_small_data_100
+# needs: vit_small_data_100
 fig, axes = plt.subplots(1, 2, figsize=(9.2, 3.5), sharey=True)
 for ax, (width, curves) in zip(axes, data_probes.items()):
     for share in families[width]:
@@ -226,7 +226,7 @@ book.sign(fig)
 
 
 # %%
-# needs: zoo, vit_data_100, vit_small_data_100
+# needs: vit_small_data_100
 def thirds(width):
     """CKA with 100 % of the network that saw 10 %, lowest and highest third of blocks."""
     return similar[width].bootstrap(
@@ -238,7 +238,7 @@ margin = combine(maps.needs_more, thirds(main_width), thirds(small_width))
 _ = book.decide("R21-24", [margin], images=len(images))
 
 # %%
-# needs: zoo, vit_data_100, vit_small_data_100
+# needs: vit_small_data_100
 little, much = (data_probes[main_width][share] for share in ("3 %", "1000 %"))
 middle = much.shape[1] // 2 - 1
 points = bootstrap(lambda a, b: 100 * (a[middle] - b[middle]), much, little)
@@ -293,14 +293,15 @@ fig, axes = plt.subplots(
 for row, (other, sections) in zip(axes, recorded):
     titles = f"trained on {other.title}", f"trained on {home.title}"
     for ax, part, title in zip(row, ("curves", "transfer"), titles):
-        for name, y in sections.get(part, {}).items():
+        if part not in sections:
+            ax.set_axis_off()
+            continue
+        for name, y in sections[part].items():
             depth_curve(ax, y, plots.label(name), plots.colour(name))
         depth_axes(ax)
         chance = sections["settings"].get("chance", 1 / max(other.classes, 1))
         ax.axhline(chance, color=plots.INK, ls=":", lw=1.2)
         ax.set_title(title)
-        if part not in sections:
-            ax.set_axis_off()
     row[0].set_ylabel(f"ten-shot accuracy, {other.title}")
 book.sign(fig, recorded=recorded)
 

@@ -124,7 +124,7 @@ pd.DataFrame(
 # The same recipe in two widths, on the same 64,000 scenes. If depth is what decides, each row is brightest on the diagonal. The control is one width from two starts.
 
 # %% mystnb={"figure": {"name": "fig-widths", "caption": "CKA between all layers of two ViTs. Left: half width (rows) and full width (columns). Right, the control: full width from two starts."}, "image": {"alt": "Two heat maps of CKA between all layers of two ViTs, dark at 0 and bright at 1: of different width, and of the same width from different starts."}} tags=["hide-input"]
-# needs: vit_data_1000, vit_small_data_1000
+# needs: vit_small_data_1000
 three = {
     "half width": models.load("vit_small_data_1000", book.tier),
     "full width": models.load("vit_data_1000", book.tier),

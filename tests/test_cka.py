@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from seelike import claims
 from seelike.cka import CKA, centre, cka, compare, gram, sweep, token_localization
+from seelike.intervals import estimate
 
 
 def oracle_hsic(x, y):
@@ -188,8 +188,7 @@ def test_intervals_cover_the_truth():
             engine.update({"x": gram(x), "y": gram(y)})
         low, high = engine.interval()
         inside["jackknife"] += low.iloc[0, 1] <= truth <= high.iloc[0, 1]
-        value, draws = engine.bootstrap(lambda m: m[0, 1])
-        both = claims.estimate([value], draws[None], len(engine.hsic))
+        both = estimate([engine.bootstrap(lambda m: m[0, 1])])
         inside["bootstrap"] += both.low <= truth <= both.high
         widths.append(both.high - both.low)
     assert all(88 <= share <= 100 for share in inside.values()), inside
@@ -202,6 +201,34 @@ def test_a_selection_is_the_block_of_the_whole():
     part = whole.select(["m/last", "m/first.0"])
     expected = whole.compute().loc[["m/last", "m/first.0"], ["m/last", "m/first.0"]]
     pd.testing.assert_frame_equal(part.compute(), expected)
+    with pytest.raises(ValueError, match="No layer is called 'b' here: the 3 layers are m/first.0"):
+        whole.select(["b"])
+
+
+def test_blocks_of_two_networks_are_named_by_layer():
+    torch.manual_seed(0)
+    a, b = Nested(), Nested()
+    whole = sweep({"a": a, "b": b}, [torch.randn(16, 8) for _ in range(4)], ["first.0", "last"])
+    m = whole.compute()
+    assert whole.networks == {"a": ["first.0", "last"], "b": ["first.0", "last"]}
+    cross = whole.block("a", "b")
+    assert list(cross.index) == list(cross.columns) == ["first.0", "last"] and np.allclose(cross, m.iloc[:2, 2:])
+    assert np.allclose(whole.block("b"), m.iloc[2:, 2:]) and np.allclose(whole.block("b", "b"), m.iloc[2:, 2:])
+    assert whole.of("b", "a").layers == ["b/first.0", "b/last", "a/first.0", "a/last"]
+    with pytest.raises(ValueError, match="No network is called 'c' here: expected one of a, b"):
+        whole.block("c")
+
+
+def test_the_bootstrap_hands_out_the_blocks_of_the_networks_it_names():
+    torch.manual_seed(0)
+    whole = sweep({"a": Nested(), "b": Nested()}, [torch.randn(16, 8) for _ in range(4)], ["first.0", "first.1", "last"])
+    own = whole.bootstrap(lambda m: m.sum(), "a")
+    assert own.value == pytest.approx(whole.block("a").to_numpy().sum()) and own.batches == 4 and own.draws.shape == (200,)
+    three = whole.bootstrap(lambda v, r, c: np.array([v[0, 1], r[0, 1], c[0, 1]]), "a", "b")
+    expected = [whole.block(*pair).iloc[0, 1] for pair in (("a", "a"), ("b", "b"), ("a", "b"))]
+    assert three.value == pytest.approx(np.array(expected)) and three.draws.shape == (200, 3)
+    everything = whole.bootstrap(lambda m: m[0, 4])
+    assert everything.draws == pytest.approx(whole.bootstrap(lambda v, r, c: c[0, 1], "a", "b").draws)  # the same resamples
 
 
 def test_a_network_that_cuts_images_into_windows_is_refused():

@@ -24,7 +24,7 @@ def test_fetching_takes_what_is_needed_and_nothing_else(tmp_path, monkeypatch):
         published.fetch(tmp_path / "mirror", source, "HEAD")
     assert not (tmp_path / "mirror").exists()
     kinds = {kind: published.checksum(inside / f"texture-shape_{kind}") for kind in published.CHECKSUMS}
-    monkeypatch.setattr(decisions, "CHECKSUMS", kinds)
+    monkeypatch.setattr(published, "CHECKSUMS", kinds)
     for _ in range(2):
         made = published.fetch(tmp_path / "mirror", source, "HEAD")
     assert [p.name for p in made] == list(kinds) and sorted(f.name for f in (tmp_path / "mirror").rglob("*") if f.is_file()) == [

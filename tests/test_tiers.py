@@ -54,7 +54,10 @@ def test_weights_code_and_folders_are_seen_from_the_file(cast, tmp_path, monkeyp
     save_file(models.create("test_resnet", seed=5).state_dict(), tmp_path / "w.safetensors")
     (tmp_path / "my_own_module.py").write_text("import timm\n\ndef build():\n    return timm.create_model('test_vit')\n")
     monkeypatch.chdir(tmp_path)
-    networks = {"resnet": {"timm": "test_resnet", "weights": "w.safetensors"}, "mine": {"code": "my_own_module:build", "label": "My network"}}
+    networks = {
+        "resnet": {"timm": "test_resnet", "weights": "w.safetensors"},
+        "mine": {"code": "my_own_module:build", "label": "My network"},
+    }
     tier = tiers.get(str(cast({"networks": networks})))
     expected = models.create("test_resnet", seed=5).state_dict()
     assert all(torch.equal(v, expected[k]) for k, v in models.load("resnet", tier).state_dict().items())

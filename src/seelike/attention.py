@@ -1,7 +1,7 @@
 """How far attention looks: distances, the mass on prefix tokens, and what the heads of a block resemble.
 
 Attention maps are reduced inside the hook: images x heads x n x n never sits in memory. Measures come back as one
-mean per batch, (batches, ...), which `claims.bootstrap` resamples.
+mean per batch, (batches, ...), which `intervals.bootstrap` resamples.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def spread(distances: Sequence[Float[np.ndarray, " _"]], own: Sequence[float] | 
     return float(np.ptp(means))
 
 
-def rising(distances: Sequence[Float[np.ndarray, "*batches heads"]]) -> float:
+def rising(distances: Sequence[Float[np.ndarray, "... _"]]) -> float:
     """Spearman's correlation of the mean distance of a block's heads with the block's number: 1 where every block looks farther."""
     return float(spearmanr([heads.mean() for heads in distances], range(len(distances))).statistic)
 

@@ -38,6 +38,9 @@ MEANING = {
     "resnet": "a convolutional network (role resnet)",
     "mixer": "an MLP-Mixer (role mixer)",
     "vit_middle_skipless": "a ViT that was trained without the skip connections of its middle block (role vit_middle_skipless)",
+    "vit_small_data_100": "ViTs of two widths that were trained on 3 to 1000 % of a base set (roles vit_data_*, vit_small_data_*)",
+    "vit_small_data_1000": "ViTs of two widths that were trained on the same scenes (roles vit_data_1000, vit_small_data_1000)",
+    "vit_to_texture": "ViTs that were fine-tuned to other questions (roles vit_to_*)",
     "any pairs": "two networks on which it can be measured",
     "any recorded": "numbers that were recorded at other tiers",
 }

@@ -74,10 +74,9 @@ def own_cka(t: Table) -> float:
     return float(np.diag(t)[interior(side(len(t)))].mean())
 
 
-def margin(vit: Resampled, resnet: Resampled) -> Resampled:
+def margin(vit: float, resnet: float) -> float:
     """The smaller of two margins of the ViT's `own_share`: over 0.6, and over that of the ResNet by 0.3; above 0 both hold."""
-    lead = vit.minus(resnet)
-    return Resampled(min(vit.value - SHARE, lead.value - LEAD), np.minimum(vit.draws - SHARE, lead.draws - LEAD), vit.batches)
+    return min(vit - SHARE, vit - resnet - LEAD)
 
 
 def edges(t: Table) -> float:
