@@ -324,7 +324,9 @@ book.tables(recorded)
 # ::::{solution} ex-afterwards
 # :class: dropdown
 # ```python
-# test = book.images(500, seed=0)
+# from seelike import data
+#
+# test = data.load(tier, "test", 500)
 # for block in range(8):
 #     model = residual.remove_skips(models.load("vit_cls", tier), [block])
 #     print(block, (evaluate.predict(model, test) == test.labels).float().mean())

@@ -57,3 +57,17 @@ def test_probes_are_asked_in_batches_of_one_size_and_never_about_what_they_were_
     assert torch.equal(shown.pixels, data.load("scenes", "train", 768, 70).pixels)
     asked = Chapter("07", "smoke").probe(64, 64, (70, 71))[1]
     assert [len(x) for x, _ in asked] == [10] * 6  # four are left out
+
+
+def test_networks_that_a_measure_refuses_are_named_with_the_reason_once(monkeypatch):
+    said = []
+    monkeypatch.setattr(chapters, "display", lambda shown: said.append(shown.data))
+
+    def root(number):
+        if number < 0:
+            raise ValueError("It is negative: a positive number was expected.")
+        return number**0.5
+
+    book = Chapter("07", "smoke")
+    assert book.measured(root, {"vit_cls-0": -1, "resnet-0": 4, "vit_gap-0": -4}) == {"resnet-0": 2}
+    assert said == ["*Left out: ViT (CLS); ViT (GAP). It is negative: a positive number was expected.*"]

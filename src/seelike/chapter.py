@@ -137,11 +137,14 @@ class Chapter:
     def measured(self, f: Callable[[S], T], cast: Mapping[str, S]) -> dict[str, T]:
         """A measure of every network (or of what was found in it) that it takes; of the others it says why not (its ValueError)."""
         taken: dict[str, T] = {}
+        refused: dict[str, list[str]] = {}
         for name, model in cast.items():
             try:
                 taken[name] = f(model)
             except ValueError as error:
-                display(Markdown(f"*{plots.label(name)} is left out: {error}*"))
+                refused.setdefault(str(error), []).append(plots.label(name))
+        for reason, names in refused.items():
+            display(Markdown(f"*Left out: {'; '.join(dict.fromkeys(names))}. {reason}*"))
         return taken
 
     def pairs(self, *roles: str, among: Container[str] | None = None) -> list[tuple[str, ...]]:
