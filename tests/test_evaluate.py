@@ -11,6 +11,7 @@ def test_predictions_do_not_depend_on_batches():
     one = evaluate.predict(model, images)
     other = evaluate.predict(model, data.Images(images.pixels, images.labels, images.classes, batch_size=7))
     assert torch.equal(one, other) and model.training
+    assert torch.equal(evaluate.predict(model, images.with_batches(8, drop_last=True)), one)  # all of them
 
 
 def test_attack_images_carry_their_target_and_are_not_of_its_class():

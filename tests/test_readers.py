@@ -314,6 +314,15 @@ def test_solutions_build_on_each_other():
     assert readers.foundations(["x = 1", "y = 1"], ["y = x", "print(y)"]) == [0]
 
 
+def test_solutions_need_what_their_cells_need(little):
+    chapter = little.chapters["03_here"]
+    chapter.cells[1].source = "book = 1"
+    chapter.cells[2:2] = [new_code_cell("# needs: zoo, any book\nn = 1"), new_code_cell("# needs: truth\nm = 1")]
+    assert code(readers.solutions(little, "03_here")) == ["book = 1", "# needs: zoo, any book\nn = 1", "# needs: zoo, any book\nprint(n)"]
+    chapter.cells[2].source = "n = 1"
+    assert code(readers.solutions(little, "03_here")) == ["n = 1", "print(n)"]
+
+
 # Writing
 
 

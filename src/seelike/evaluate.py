@@ -14,11 +14,12 @@ from seelike.tiers import Drawn, Tier
 @torch.no_grad()
 def predict(model: nn.Module, images: data.Images | data.ImageStream) -> Int[Tensor, " n"]:
     """The class that the network, in eval mode meanwhile, gives to every image; ValueError when some of them cannot be read."""
+    whole = images.with_batches(images.batch_size)  # with the last batch, whatever its size
     with listening(model):
-        answers = torch.cat([model(x).argmax(1).cpu() for x, _ in each_batch(model, images)])
+        answers = torch.cat([model(x).argmax(1).cpu() for x, _ in each_batch(model, whole)])
     if len(answers) != len(images):
         raise ValueError(
-            f"{len(images) - len(answers)} images could not be read ({', '.join(images.skipped[:3])}): take them out of the set."
+            f"{len(images) - len(answers)} images could not be read ({', '.join(whole.skipped[:3])}): take them out of the set."
         )
     return answers
 

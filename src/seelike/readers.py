@@ -54,6 +54,7 @@ BRANCH = "notebooks"  # where the workflow puts what this module writes
 COLAB = "https://colab.research.google.com/github/{}/blob/{}/"
 KINDS = {"fig": "Figure", "ex": "Exercise"}
 BOXES = {"note", "tip", "hint", "warning", "caution", "attention", "important", "danger", "error", "seealso", "admonition", "dropdown"}
+GUARD = "book"  # a chapter's variable; what makes it heeds the needs of cells
 IN_PLACE = {"append", "extend", "insert", "update", "setdefault", "add", "pop", "remove", "clear"}  # methods that change their object
 OPTION = re.compile(r":([\w-]+):\s*(.*)")
 TITLED = re.compile(r"(?P<text>.+?)\s*<(?P<target>[^<>]+)>", re.DOTALL)
@@ -480,7 +481,7 @@ def names(code: str) -> Names:
     """What a cell's code binds, changes and needs."""
     bound: set[str] = set()
     touched: set[str] = set()
-    needed: set[str] = set()
+    needed = {need.removeprefix("any ") for need in _needs(code) if need.startswith("any ")}
     for statement in ast.parse(code).body:
         table = symtable.symtable(ast.unparse(statement), "cell", "exec")
         assigned = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
@@ -569,14 +570,37 @@ def solutions(book: Book, stem: str, install: Install | None = None) -> Notebook
             answers.append(_words("The book prints no solution to this one."))
             continue
         answers += _answer(page, exercise.solution)
-    code = [cell.source for cell in answers if cell.cell_type == "code"]
+    code = _guarded(sources, [cell for cell in answers if cell.cell_type == "code"])
     title = ". ".join(filter(None, (book.numbers[stem], _title(book.chapters[stem]))))
-    head = f"# {title}: exercises and solutions\n\nThese belong to {page.link(f'*{_title(book.chapters[stem])}*', stem)}."
+    head = f"# {title} · Exercises and solutions\n\nThese belong to {page.link(f'*{_title(book.chapters[stem])}*', stem)}."
     cells = [_words(head if answers else f"{head} It has no exercises.")]
     if kept := foundations(sources, code):
         cells.append(_words("The code of the solutions builds on these cells of the chapter. Run them first."))
         cells += [_code(whole[i], hidden=True) for i in kept]
     return _notebook([*cells, *answers], page, install)
+
+
+def _guarded(sources: Sequence[str], answers: Sequence[NotebookNode]) -> list[str]:
+    """Give each answer's code the needs of the cells that it builds on, so that it runs where they do.
+
+    Returns all code of the solutions, with the name of the guard where it has needs: what `foundations` must provide for.
+    """
+    before = list(sources)
+    for cell in answers:
+        needs = [need for i in foundations(before, [cell.source]) for need in _needs(before[i])]
+        if needs:
+            cell.source = f"# needs: {', '.join(dict.fromkeys(needs))}\n{cell.source}"
+        before.append(cell.source)
+    code = before[len(sources) :]
+    return [*code, GUARD] if any(map(_needs, code)) else code
+
+
+def _needs(code: str) -> list[str]:
+    """What a cell says that it needs, in the words of `seelike.chapter`."""
+    from seelike.chapter import NEEDS  # noqa: PLC0415  (torch, for chapters with solutions)
+
+    found = NEEDS.match(code.partition("\n")[0])
+    return [need.strip() for need in found[1].split(",")] if found else []
 
 
 def _answer(page: Page, solution: str) -> list[NotebookNode]:

@@ -72,7 +72,8 @@ def build(tier: Tier) -> Path:
     source, around = stage(tier), project.BUILD / tier.name
     new, log = around / "html.new", around / "site.log"
     shutil.rmtree(new, ignore_errors=True)
-    command = [sys.executable, "-m", "jupyter_book.cli.main", "build", str(source), "--path-output", str(new), "-W", "-n", "--keep-going"]
+    tool = str(Path(sys.executable).with_name("jupyter-book"))
+    command = [tool, "build", str(source), "--path-output", str(new), "-W", "-n", "--keep-going"]
     environment = os.environ | {"SEELIKE_BOOK": tier.name}
     asked = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, cwd=project.ROOT)
     log.write_text(asked.stdout + asked.stderr, encoding="utf-8")
@@ -81,7 +82,9 @@ def build(tier: Tier) -> Path:
         raise SiteError(
             f"The site could not be built; the last lines of {log}:\n" + "\n".join((asked.stdout + asked.stderr).splitlines()[-25:])
         )
-    readers.write(made / "_sources" / "book" / "chapters")
+    repository = os.environ.get("SEELIKE_REPOSITORY")
+    install = readers.Install(repository, project.commit().rstrip("+")) if repository else None
+    readers.write(made / "_sources" / "book" / "chapters", install)
     _swap(made, around / "html")
     shutil.rmtree(new)
     if tier.name == project.DEFAULT:
