@@ -214,7 +214,8 @@ def absent(sentence: str, *, figure: bool) -> None:
         ax.set_axis_off()
         plt.show()
     elif not repeated:
-        display(Markdown(f"*{sentence}*"))
+        plain = re.sub(r"([*_])", r"\\\1", sentence)  # names are no emphasis
+        display(Markdown(f"*{plain}*"))
 
 
 _last = (0, "")

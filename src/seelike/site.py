@@ -1,18 +1,18 @@
 """From executed chapters to a site: `python -m seelike.site --tier scenes`.
 
 The sources of a book's site are put together below `_build/<book>/source`, built beside the old site, and put in its place when they
-are whole. A cast's site leaves out the chapters that do not follow it; references to them become plain text.
+are whole. On a cast's site, chapters that do not follow it are a title and a sentence, so that all have the numbers they have in the book.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -55,16 +55,20 @@ def stage(tier: Tier) -> Path:
     config["sphinx"]["config"] |= {"seelike_tier": str(tier.file or tier.name), "seelike_partial": tier.file is not None}
     if tier.name != project.DEFAULT:
         config["title"] += f" ({tier.title})"
-    toc = yaml.safe_load((project.ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    toc["parts"] = [part for part in map(lambda part: _kept(part, set(pages)), toc["parts"]) if part["chapters"]]
-    for name, content in (("_config.yml", config), ("_toc.yml", toc)):
-        (folder / name).write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    (folder / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    shutil.copyfile(project.ROOT / "_toc.yml", folder / "_toc.yml")
+    for path in project.NOTEBOOKS.glob("*.py"):
+        if path.stem not in pages:
+            (project.pages(tier.name) / f"{path.stem}.md").write_text(_stub(path), encoding="utf-8")
     return folder
 
 
-def _kept(part: dict[str, Any], stems: set[str]) -> dict[str, Any]:
-    """A part of the table of contents without chapters that were left out."""
-    return part | {"chapters": [c for c in part["chapters"] if "/chapters/" not in c["file"] or Path(c["file"]).name in stems]}
+def _stub(source: Path) -> str:
+    """Label and title of a chapter, and why it is not there."""
+    text = source.read_text(encoding="utf-8")
+    label, title = (re.search(rf"^# ({form})$", text, re.M) for form in (r"\(sec-[\w-]+\)=", r"# .+"))
+    assert label and title, source  # every chapter has both
+    return f"{label[1]}\n{title[1]}\n\nThis chapter asks its questions of Scenes or of published numbers: it is in the published book.\n"
 
 
 def build(tier: Tier) -> Path:
