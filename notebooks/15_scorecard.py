@@ -144,7 +144,7 @@ plots.sign(fig, plots.provenance(line, []))
 #
 # **Scenes** has ten classes of one object and networks of less than a million parameters: claims about what large data or large models do are out of its reach.
 # **CIFAR-10** is natural images, but 32 pixels wide, and one seed per network: its intervals cover images, not the luck of training.
-# Networks of other data sizes and networks without skips exist on Scenes only. **ImageNet** comes closest to the paper, whose networks were mostly trained on JFT-300M, which is not public. It was not run for this edition: no GPU and no pretrained weights were at hand.
+# Networks of other data sizes and networks without skips exist on Scenes only. **ImageNet** comes closest to the paper, whose networks were mostly trained on JFT-300M, which is not public. It was not run for this edition: neither a GPU nor the hub was at hand. Two pretrained networks on 500 **photographs** are no pair as in the paper; they show what large networks have and small ones lack.
 #
 # ## Concordance
 #
