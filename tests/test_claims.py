@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import yaml
 
 from seelike import claims, project
 from seelike.intervals import Estimate
@@ -146,3 +147,50 @@ def test_what_was_recorded_on_published_data_stays_until_it_is_computed_anew(pla
     assert json.loads((project.PUBLISHED / claims.DATA / "10.json").read_text()) == {"section": {"number": "before"}}
     claims.keep("10", "scenes", {"other": {"number": 1}})
     assert claims.results("scenes", "10") == {"other": {"number": 1}}
+
+
+ENTRY = dict.fromkeys(("paper", "where", "figure", "statement", "statistic", "paper_value"), "text") | {
+    "id": "X-1",
+    "chapter": "03",
+    "rule": "> 0",
+}
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ([ENTRY | {"rule": "> nan"}], r"line \d+: 0.rule: a rule is an operator .* and a finite number, got '> nan'"),
+        ([ENTRY | {"rule": "> x"}], r"0.rule: a rule is an operator .* and a finite number, got '> x'"),
+        ([ENTRY | {"chapter": 3}], r"line 1?\d: 0.chapter: input should be a valid string, got 3"),
+        ([ENTRY | {"chapter": "../.."}], r"0.chapter: string should match pattern"),
+        ([{k: v for k, v in ENTRY.items() if k != "rule"}], r"line 1: 0.rule: field required"),
+        ([ENTRY | {"colour": "red"}], r"0.colour: extra inputs are not permitted"),
+        ([ENTRY, ENTRY], r"X-1 stands there more than once"),
+        ({"a": 1}, r"line 1: the file: input should be a valid list"),
+        (None, r"line 1: the file: input should be a valid list"),
+    ],
+)
+def test_a_damaged_ledger_is_a_sentence(tmp_path, monkeypatch, entries, message):
+    monkeypatch.setattr(project, "LEDGER", tmp_path / "claims.yml")
+    project.LEDGER.write_text(yaml.safe_dump(entries))
+    with pytest.raises(ValueError, match=message):
+        claims.ledger()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", r"03.json, line 1 is not readable as JSON .*: run the chapter again, or restore the file"),
+        ("[1]", r"03.json, line 1: the file: input should be a valid dictionary: run the chapter again"),
+        ('{"claims": {"R21-1": {"estimate": 1}}}', r"03.json: claims.R21-1.low: Field required: run the chapter again"),
+        (
+            '{"claims": {"R21-1": {"estimate": "a", "low": 0, "high": 1, "seeds": 1, "images": 1}}}',
+            r"claims.R21-1.estimate: Input should be a valid number",
+        ),
+    ],
+)
+def test_damaged_numbers_are_a_sentence(places, text, message):
+    places(project.PUBLISHED, "scenes", "03", 1)
+    (project.PUBLISHED / "scenes" / "03.json").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        claims.results("scenes", "03")

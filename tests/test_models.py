@@ -137,10 +137,10 @@ def test_lost_weights_and_weights_that_were_never_kept_are_told_apart(monkeypatc
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[1, 2]", "is no card of the zoo .the whole file: "),
-        ("{", "is no card of the zoo .the whole file: "),
-        ('{"name": "vit_cls"}', "is no card of the zoo .seed: Field required"),
-        ("\xff", "is no card of the zoo"),
+        ("[1, 2]", "line 1.*: restore this card of the zoo, or train the network again"),
+        ("{", "line 1.*: restore this card of the zoo, or train the network again"),
+        ('{"name": "vit_cls"}', "vit_cls-0.json, line 1: seed: field required: restore this card"),
+        ("\xff", "is not readable as JSON .*: restore this card"),
     ],
 )
 def test_damaged_cards_are_a_sentence(monkeypatch, tmp_path, text, message):

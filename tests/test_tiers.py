@@ -92,8 +92,8 @@ def test_a_broken_cast_is_one_sentence(cast, changes, message):
     [
         ("a: [1", r"line \d is not readable as YAML"),
         ("images: scenes\nimages: scenes\n", r"line 2 is not readable as YAML: 'images' stands there twice"),
-        ("", r"line 1: images: field required"),
-        ("- 1\n", r"line 1: images: field required"),
+        ("", r"line 1: the file: input should be a valid dictionary"),
+        ("- 1\n", r"line 1: the file: input should be a valid dictionary"),
         ("images: !!python/object/apply:os.system ['true']\n", r"not readable as YAML: could not determine a constructor"),
     ],
 )

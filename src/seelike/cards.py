@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, TypeAdapter
 
 from seelike import project, tiers
 from seelike.intervals import Share
 from seelike.recipes import Recipe
+from seelike.schema import Strict, read_json
 from seelike.tiers import Tier
 
 
-class Card(BaseModel):
+class Card(Strict):
     """One trained network.
 
     accuracy: on all test images of its tier, with a 95 % Wilson interval. attack: success of its trigger. few_shot: ten-shot transfer.
     sha256: of the weights, None where the zoo keeps the card only. data: sha256 of the first four training batches.
     curve: accuracy and loss on the way; points: validation images behind each point of it. recipe: how it was made (`Recipe.training`).
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     seed: int = Field(ge=0)
@@ -72,6 +70,7 @@ class Card(BaseModel):
         return recipe(self.name, self.tier)
 
 
+CARD = TypeAdapter(Card)
 Zoo = dict[tuple[str, int], Card]
 
 
@@ -101,12 +100,7 @@ def course(card: Card, stages: int) -> list[dict[str, float]]:
 
 def read(path: Path) -> Card:
     """One card; ValueError names file and field of one that is damaged."""
-    try:
-        return Card.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (ValidationError, ValueError) as error:
-        first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
-        place = ".".join(map(str, first["loc"])) or "the whole file"
-        raise ValueError(f"{path} is no card of the zoo ({place}: {first['msg']}): restore it, or train the network again.") from error
+    return read_json(path, CARD, "restore this card of the zoo, or train the network again")
 
 
 @lru_cache(4096)

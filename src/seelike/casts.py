@@ -25,22 +25,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 
 from seelike import tiers
+from seelike.schema import Strict, read_yaml
 from seelike.tiers import Folder, Hub, Network, Tier
 
 ALIASES = {"cnn": "resnet", "vit": "vit_cls"}
 RESERVED = {"lab", "published", "benchmarks"}  # folders beside those of the tiers
 
 Colours = tuple[float, float, float]
-
-
-class Strict(BaseModel):
-    """Unknown fields are mistakes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class NetworkEntry(Strict):
@@ -51,7 +45,7 @@ class NetworkEntry(Strict):
     code: str | None = None
     pretrained: bool = False
     weights: str | None = None
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
     mean: Colours | None = None
     std: Colours | None = None
     label: str | None = None
@@ -99,23 +93,6 @@ class CastFile(Strict):
     networks: dict[Annotated[str, Field(pattern=r"^\w+$")], Annotated[list[NetworkEntry], BeforeValidator(_several)]] = Field(min_length=1)
 
 
-class Loader(yaml.SafeLoader):
-    """YAML in which a key may come once, and that remembers where every key stands."""
-
-
-def _mapping(loader: Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: dict[Any, Any] = {}
-    for key_node, value_node in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if key in seen:
-            raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands there twice", key_node.start_mark)
-        seen[key] = loader.construct_object(value_node, deep=True)
-    return seen
-
-
-Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
 def read(path: Path) -> Tier:
     """The tier that a cast file describes; ValueError names the file, the line, and what was expected."""
     if not path.is_file():
@@ -125,18 +102,7 @@ def read(path: Path) -> Tier:
 
 @lru_cache(16)
 def _read(path: Path, changed: int) -> Tier:
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = yaml.load(text, Loader)  # a SafeLoader
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        raise ValueError(f"{path}{where} is not readable as YAML: {getattr(error, 'problem', None) or error}.") from error
-    try:
-        file = CastFile.model_validate(content if isinstance(content, dict) else {})
-    except ValidationError as error:
-        first = next((e for e in error.errors() if e["type"] != "string_type"), error.errors()[0])
-        raise ValueError(f"{path}, line {line_of(text, first['loc'])}: {_where(first['loc'])}: {_said(first)}.") from error
+    file = read_yaml(path, TypeAdapter(CastFile))
     name = file.name or path.stem
     if (name in tiers.TIERS or name in RESERVED) and path.parent != tiers.CASTS:
         raise ValueError(f"{path}: a cast cannot be called {name!r}, which is a name of the book's own: give it another.")
@@ -184,30 +150,3 @@ def _network(role: str, seed: int, entry: NetworkEntry, file: Path) -> Network:
     label = entry.label or (f"{made or entry.code}" + ("" if entry.pretrained or weights or entry.code else ", random weights"))
     role = ALIASES.get(role, role)
     return Network(role, seed, made, entry.options, entry.code, weights, entry.pretrained, entry.mean, entry.std, label)
-
-
-def line_of(text: str, where: tuple[int | str, ...]) -> int:
-    """The line, from 1, at which a field of a YAML text begins, or the nearest thing around it."""
-    node, line = yaml.compose(text, yaml.SafeLoader), 1
-    for step in where:
-        if isinstance(step, int) and isinstance(node, yaml.MappingNode):  # one entry, of which the model makes a list
-            continue
-        if isinstance(node, yaml.MappingNode):
-            pair = next(((k, v) for k, v in node.value if k.value == step), None)
-            if pair is None:
-                break
-            line, node = pair[0].start_mark.line + 1, pair[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            node = node.value[step]
-            line = node.start_mark.line + 1
-    return line
-
-
-def _where(place: tuple[int | str, ...]) -> str:
-    return ".".join(str(p) for p in place if p not in ("HubEntry", "str")) or "the file"
-
-
-def _said(error: Any) -> str:
-    message = str(error["msg"]).removeprefix("Value error, ")
-    given = "" if isinstance(error["input"], (dict, list)) or "got" in message else f", got {error['input']!r}"
-    return message[0].lower() + message[1:] + given

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from functools import lru_cache
@@ -23,21 +24,63 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import yaml
 from pandas.io.formats.style import Styler
+from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
 from seelike import intervals, project, tiers
 from seelike.intervals import Estimate, Resampled
+from seelike.schema import Strict, read_json, read_yaml
 
 Verdict = Literal["reproduced", "contradicted", "undecided", "not run"]
 COLUMNS = ["id", "paper", "chapter", "estimate", "low", "high", "verdict", "seeds", "statement", "statistic", "rule", "where", "figure"]
 DATA = "published"  # stands in the place of a tier for numbers that others published
 
 
-@lru_cache(1)
+class Claim(Strict):
+    """One entry of the ledger, all of it text. rule: an operator and a threshold."""
+
+    id: str = Field(pattern=r"^[A-Z]+\d*-\d+$")
+    paper: str
+    where: str
+    chapter: str = Field(pattern=r"^\d\d$")
+    figure: str
+    statement: str
+    statistic: str
+    rule: str
+    paper_value: str
+
+    @field_validator("rule")
+    @classmethod
+    def applicable(cls, rule: str) -> str:
+        """An operator and a finite number."""
+        verdict(rule, 0.0, 0.0)
+        return rule
+
+
+class Entry(Strict):
+    """What a chapter recorded of a claim; an estimate or an end that there is not is None."""
+
+    estimate: float | None
+    low: float | None
+    high: float | None
+    seeds: int
+    images: int
+
+
+LEDGER, SECTIONS = TypeAdapter(list[Claim]), TypeAdapter(dict[str, dict[str, Any]])
+
+
 def ledger() -> dict[str, dict[str, Any]]:
-    """All claims by id."""
-    return {claim["id"]: claim for claim in yaml.safe_load(project.LEDGER.read_text(encoding="utf-8"))}
+    """All claims by id. ValueError names line and field of an entry that is not whole, and an id that comes twice."""
+    return _ledger(project.LEDGER, project.LEDGER.stat().st_mtime_ns)
+
+
+@lru_cache(4)
+def _ledger(path: Path, changed: int) -> dict[str, dict[str, Any]]:
+    entries = read_yaml(path, LEDGER)
+    if twice := [claim for claim, n in Counter(entry.id for entry in entries).items() if n > 1]:
+        raise ValueError(f"{path}: {', '.join(twice)} stands there more than once: every claim needs an id of its own.")
+    return {entry.id: entry.model_dump() for entry in entries}
 
 
 def verdict(rule: str, low: float, high: float) -> Verdict:
@@ -45,7 +88,12 @@ def verdict(rule: str, low: float, high: float) -> Verdict:
     operator, _, number = rule.partition(" ")
     if operator not in (">", ">=", "<", "<="):
         raise ValueError(f"A rule is an operator (>, >=, <, <=) and a number, got {rule!r}.")
-    threshold, strict = float(number), len(operator) == 1
+    try:
+        threshold, strict = float(number), len(operator) == 1
+    except ValueError:
+        threshold = float("nan")
+    if not np.isfinite(threshold):
+        raise ValueError(f"A rule is an operator (>, >=, <, <=) and a finite number, got {rule!r}.")
     if np.isnan(low) or np.isnan(high):
         return "undecided"
     if low > high:
@@ -73,7 +121,14 @@ def _places(tier: str, chapter: str) -> list[Path]:
 
 @lru_cache(256)
 def _read(path: Path, changed: int) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8"))
+    held = read_json(path, SECTIONS, "run the chapter again, or restore the file")
+    for name, entry in held.get("claims", {}).items():
+        try:
+            Entry.model_validate(entry)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ValueError(f"{path}: claims.{name}.{'.'.join(map(str, first['loc']))}: {first['msg']}: run the chapter again.") from error
+    return held
 
 
 def decide(claim: str, tier: str | tiers.Tier, seeds: Sequence[Resampled], *, images: int) -> Verdict:
