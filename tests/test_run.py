@@ -101,16 +101,20 @@ def test_chapters_without_a_tier_belong_to_the_default_book(book):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("\n# %%\nx = 1\n\n# %%\nraise KeyError('gone')\n", r"in cell \d+ with KeyError: 'gone'\n  raise KeyError"),
+        (
+            "\n# %% [markdown]\n# # One\n# ## Two\n\n# %%\nx = 1\n\n# %%\nraise KeyError('gone')\n",
+            r"in cell \d of section 'Two' with KeyError: 'gone'\nPartial",
+        ),
         ("\n# %%\nimport sys; print('careful', file=sys.stderr)\n", "wrote to stderr: careful"),
         ("\n# %%\nimport matplotlib.pyplot as plt\nplt.plot([1]); plt.show()\n", "image without alt text"),
         ("\n# %%\nimport os; os._exit(1)\n", "DeadKernelError"),
+        ("\n# %%\nprint('x' * 4_000_000)\n", "printed 4 MB: a page takes at most 3 MB from a cell"),
     ],
 )
 def test_a_broken_chapter_leaves_no_page(book, body, message):
     with pytest.raises(run.ChapterError, match=message) as caught:
         run.run(book(body), {})
-    assert "Partial notebook: " in str(caught.value)
+    assert "Partial notebook" in str(caught.value)
     assert not project.pages("scenes").exists()
 
 
@@ -156,6 +160,10 @@ def test_unknown_parameters_and_chapters(book):
     name = book("")
     with pytest.raises(run.ChapterError, match="has no parameter teir: it knows tier, n"):
         run.run(name, {"teir": "scenes"})
+    with pytest.raises(run.ChapterError, match=r"n is a whole number .by default 1., got 'abc'"):
+        run.run(name, {"n": "abc"})
+    with pytest.raises(run.ChapterError, match=r"n is a whole number .by default 1., got 3.5"):
+        run.run(name, {"n": 3.5})
     with pytest.raises(run.ChapterError, match="No single chapter is called '99': expected one of 07_test"):
         run.run("99", {})
 

@@ -14,6 +14,7 @@ import argparse
 import ast
 import logging
 import os
+import re
 import resource
 import shutil
 import sys
@@ -31,6 +32,7 @@ from seelike import project, tiers
 from seelike.project import timings
 
 CELL_SECONDS = 600
+LARGEST = 3_000_000  # characters that one output may put on a page
 KERNEL = "python3"
 LEFT_OUT = "images could not be read and were left out"  # a notice of seelike.images that is no fault of a chapter
 
@@ -74,14 +76,15 @@ def run(
     nbformat.write(notebook(path), plain)
     known = papermill.inspect_notebook(str(plain))
     if unknown := sorted(set(parameters) - set(known)):
-        raise ChapterError(f"{path.name} has no parameter {', '.join(unknown)}: it knows {', '.join(known)}.")
+        raise ChapterError(f"{path.name} has no parameter {', '.join(unknown)}: it knows {', '.join(known) or 'none'}.")
+    _check_kinds(known, parameters)
     if "tier" in known:
         parameters = {"tier": str(chosen.file or chosen.name)} | dict(parameters)
     started = time.monotonic()
     with _environment(jobs, numbers, book):
         error = _execute(plain, partial, parameters, seconds)
     if error:
-        raise ChapterError(f"{path.name} failed {error}\nPartial notebook: {partial}")
+        raise ChapterError(f"{path.name} failed {error}\nPartial notebook, with all that was printed: {partial}")
     done = nbformat.read(partial, 4)
     if faults := gate(done):
         raise ChapterError(f"{path.name} ran, but is not fit to print:\n  " + "\n  ".join(faults) + f"\nPartial notebook: {partial}")
@@ -94,6 +97,17 @@ def run(
     page = _enter(partial, pages / f"{path.stem}.ipynb")  # last: whoever finds the page finds its numbers
     shutil.rmtree(folder)
     return page
+
+
+def _check_kinds(known: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+    """A number stays a number: parameters are of the kind of their defaults."""
+    for name, value in parameters.items():
+        default = _value(str(known[name]["default"]))
+        if default is not None and type(value) is not type(default):
+            raise ChapterError(f"{name} is {KINDS.get(type(default), 'of another kind')} (by default {default}), got {value!r}.")
+
+
+KINDS: dict[type, str] = {int: "a whole number", float: "a number with a point", str: "a text", bool: "True or False"}
 
 
 def _own_folder(book: str, chapter: str) -> Path:
@@ -138,7 +152,14 @@ def _environment(jobs: int, numbers: Path, book: str) -> Iterator[None]:
     """Threads and paths for the kernel, put back afterwards."""
     threads = str(max(_cores() // jobs, 1))
     wanted = {name: threads for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    wanted |= {"TQDM_DISABLE": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", "PYTHONWARNINGS": "ignore:IProgress not found"}
+    if not os.access(Path.home(), os.W_OK):
+        wanted["MPLCONFIGDIR"] = str(numbers.parent)  # or Matplotlib complains, which no page may show
+    wanted |= {
+        "PYTHONUTF8": "1",
+        "TQDM_DISABLE": "1",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "PYTHONWARNINGS": "ignore:IProgress not found",
+    }
     before = dict(os.environ)
     os.environ.update(wanted, SEELIKE_RESULTS=str(numbers), SEELIKE_BOOK=book)
     try:
@@ -157,11 +178,22 @@ def _execute(plain: Path, partial: Path, parameters: Mapping[str, Any], seconds:
             extra_arguments=["--IPKernelApp.log_level=40"],  # no notice that a local kernel talks over TCP
         )  # fmt: skip
     except papermill.PapermillExecutionError as error:
-        return f"in cell {error.cell_index} with {error.ename}: {error.evalue}\n  " + error.source.strip().replace("\n", "\n  ")
+        return f"in {_place(nbformat.read(plain, 4), error.source)} with {error.ename}: {error.evalue}"
     except Exception as error:  # time-outs and dead kernels come as types of nbclient, jupyter_client and asyncio
         reason = str(error).strip()[:1500] or "no message"
         return f"{_running(partial)}with {type(error).__name__} (limit {seconds} s per cell): {reason}"
     return None
+
+
+def _place(chapter: nbformat.NotebookNode, code: str) -> str:
+    """Where some code stands in a chapter: its cell's number and the section."""
+    section = "the opening"
+    for i, cell in enumerate(chapter.cells):
+        if cell.cell_type == "markdown" and (headings := re.findall(r"^#+ (.+)$", cell.source, re.M)):
+            section = f"section {headings[-1]!r}"
+        if cell.cell_type == "code" and cell.source.strip() == code.strip():
+            return f"cell {i} of {section}"
+    return "a cell"
 
 
 def _running(partial: Path) -> str:
@@ -191,6 +223,8 @@ def gate(done: nbformat.NotebookNode) -> list[str]:
                 faults.append(f"cell {i} ended with {output.ename}: {output.evalue}")
             if output.output_type == "stream" and output.name == "stderr" and LEFT_OUT not in output.text:
                 faults.append(f"cell {i} wrote to stderr: {output.text.strip()[:200]}")
+            if len(str(output)) > LARGEST:
+                faults.append(f"cell {i} printed {len(str(output)) / 1e6:.0f} MB: a page takes at most {LARGEST / 1e6:.0f} MB from a cell")
             if "image/png" in output.get("data", {}) and len(alt_text(cell)) < 20:
                 faults.append(f"cell {i} shows an image without alt text (mystnb image alt, 20 characters or more)")
     return faults

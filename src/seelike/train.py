@@ -230,6 +230,10 @@ def main() -> None:
         card = train(options.name, options.out, tier=options.tier, seed=options.seed)
     except (ValueError, FileNotFoundError) as error:
         parser.exit(2, f"seelike.train: {error}\n")
+    except KeyboardInterrupt:
+        parser.exit(
+            130, f"seelike.train: stopped; the same command goes on from the last checkpoint, at most {CHECKPOINT_SECONDS} s ago.\n"
+        )
     print(f"{card.label}: accuracy {card.accuracy:.3f} on {card.test_images} images, {card.seconds} s")
 
 
