@@ -308,22 +308,21 @@ book.keep(
 
 # %% mystnb={"figure": {"name": "fig-recorded", "caption": "Recorded at other tiers, one row each: a ViT, a ResNet, and the two against each other."}, "image": {"alt": "Rows of three heat maps recorded at other tiers: CKA between all layers of a ViT, of a ResNet, and of the ViT against the ResNet, dark at 0 and bright at 1. The tables below give their statistics."}} tags=["hide-input"]
 recorded = book.recorded("maps")
-panels = {"ViT (CLS)": "vit_cls-0", "ResNet": "resnet-0", "ViT and ResNet": "cross"}
 fig, axes = plt.subplots(
-    len(recorded), 3, figsize=(9.6, 3.2 * len(recorded)), squeeze=False
+    len(recorded), 3, figsize=(9.6, 3.3 * len(recorded)), squeeze=False
 )
-for row, (other, sections) in zip(axes, recorded):
-    for ax, (title, name) in zip(row, panels.items()):
-        rows, columns = (
-            ("ViT tap", "ResNet tap") if name == "cross" else ("tap", "tap")
-        )
+for row, found in zip(axes, recorded):
+    vit_name, cnn_name = (found.label(name) for name in ("vit_cls-0", "resnet-0"))
+    named = {"vit_cls-0": vit_name, "resnet-0": cnn_name, "cross": "both"}
+    for ax, (name, title) in zip(row, named.items()):
         plots.similarity_map(
             ax,
-            sections["maps"][name],
-            f"{title}, {other.title}",
-            rows=rows,
-            columns=columns,
+            found.sections["maps"][name],
+            title,
+            rows="ViT tap" if name == "cross" else "tap",
+            columns="CNN tap" if name == "cross" else "tap",
         )
+    row[0].set_ylabel(f"{found.tier.title}\ntap")
 book.sign(fig, recorded=recorded)
 
 # %%

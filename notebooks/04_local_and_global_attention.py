@@ -275,15 +275,15 @@ fig, axes = plt.subplots(
     sharey="row",
     squeeze=False,
 )
-for row, (other, sections) in zip(axes, recorded):
-    held = sections["distance"]
+for row, other in zip(axes, recorded):
+    held = other.sections["distance"]
     names = sorted(held, key=lambda name: name.startswith("untrained"))
     for ax, name in zip(row, names):
-        line = [sections["settings"]["uniform"]]
-        sorted_heads(ax, held[name], line, plots.label(name))
+        line = [other.sections["settings"]["uniform"]]
+        sorted_heads(ax, held[name], line, other.label(name))
     for ax in row[len(names) :]:
         ax.set_axis_off()
-    row[0].set(ylabel=f"{other.title}\nattention distance (pixels)")
+    row[0].set(ylabel=f"{other.tier.title}\nattention distance (pixels)")
     row[len(names) - 1].legend(loc="lower right")
 book.sign(fig, recorded=recorded)
 

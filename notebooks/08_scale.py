@@ -290,14 +290,15 @@ recorded = book.recorded("curves")
 fig, axes = plt.subplots(
     len(recorded), 2, figsize=(9.4, 3.5 * len(recorded)), sharey=True, squeeze=False
 )
-for row, (other, sections) in zip(axes, recorded):
+for row, found in zip(axes, recorded):
+    other, sections = found
     titles = f"trained on {other.title}", f"trained on {home.title}"
     for ax, part, title in zip(row, ("curves", "transfer"), titles):
         if part not in sections:
             ax.set_axis_off()
             continue
         for name, y in sections[part].items():
-            depth_curve(ax, y, plots.label(name), plots.colour(name))
+            depth_curve(ax, y, found.label(name), plots.colour(name))
         depth_axes(ax)
         chance = sections["settings"].get("chance", 1 / max(other.classes, 1))
         ax.axhline(chance, color=plots.INK, ls=":", lw=1.2)

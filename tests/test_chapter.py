@@ -2,12 +2,14 @@
 
 from types import SimpleNamespace
 
+import nbformat
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from seelike import chapter as chapters
-from seelike import data
+from seelike import claims, data, run, tiers
 from seelike.chapter import Chapter
 from seelike.intervals import Resampled
 
@@ -71,3 +73,92 @@ def test_networks_that_a_measure_refuses_are_named_with_the_reason_once(monkeypa
     book = Chapter("07", "smoke")
     assert book.measured(root, {"vit_cls-0": -1, "resnet-0": 4, "vit_gap-0": -4}) == {"resnet-0": 2}
     assert said == ["*Left out: ViT (CLS); ViT (GAP). It is negative: a positive number was expected.*"]
+
+
+def test_recorded_figures_name_the_networks_of_their_tier():
+    own = chapters.Recorded(tiers.get("photographs"), {})
+    assert own.label("resnet-0") == "EfficientNet-Lite0" and own.label("untrained resnet") == "EfficientNet-Lite0, untrained"
+    assert chapters.Recorded(tiers.get("cifar10"), {}).label("resnet-0") == "ResNet"
+
+
+BODY = """
+# %% tags=["parameters"]
+tier = "smoke"
+
+# %%
+from seelike.chapter import Chapter
+book = Chapter("03", tier)
+
+# %%
+# needs: vit_cls
+print("seen")
+
+# %%
+# needs: vit_cls, vit_gap
+print("hidden")
+
+# %%
+# needs: vit_cls, vit_gap
+print("hidden again")
+
+# %%
+# needs: truth
+print("truth")
+"""
+
+
+def test_cells_with_needs_run_or_say_what_they_need(tmp_path, monkeypatch):
+    monkeypatch.setattr(run.project, "NOTEBOOKS", tmp_path)
+    monkeypatch.setattr(run.project, "BUILD", tmp_path / "_build")
+    header = "# ---\n# jupyter:\n#   kernelspec:\n#     display_name: Python 3\n#     language: python\n#     name: python3\n# ---\n"
+    (tmp_path / "03_x.py").write_text(header + BODY)
+    (tmp_path / "mine.yml").write_text("images: scenes\ntitle: My cast\nnetworks: {vit: {timm: test_vit}}\n")
+    cells = nbformat.read(run.run("03", {}, tier=str(tmp_path / "mine.yml")), 4).cells
+    told = [
+        "".join(str(o.get("text", o.get("data", {}).get("text/markdown", ""))) for o in c.outputs) for c in cells if c.cell_type == "code"
+    ]
+    sentence = r"*Not shown: this part needs a ViT with average pooling (role vit\_gap); My cast has vit\_cls.*"
+    assert told[-4:] == ["seen\n", sentence, "", "truth\n"]  # once, where two in a row say the same
+    assert "# needs: vit_cls, vit_gap" in cells[-3].source  # the page shows the method all the same
+
+
+def test_needs():
+    book = Chapter("03", "smoke")
+    assert book.has("vit_cls", "resnet", "truth", "labels") and book.missing(["zoo", "vit_matched"]) == ["zoo", "vit_matched"]
+    assert Chapter("03", "scenes").has("zoo", "vit_matched") and not Chapter("03", "cifar10").has("truth")
+
+
+def test_images_come_in_at_least_eight_batches_of_one_size():
+    book = Chapter("03", "smoke")
+    assert [len(y) for _, y in book.images(64, seed=0)] == [8] * 8
+    assert [len(y) for _, y in book.images(1024, seed=0)] == [128] * 8
+    assert [len(y) for _, y in book.images(100, seed=0)] == [12] * 8
+
+
+def test_casts_pairs_and_what_is_shown(tmp_path):
+    book = Chapter("03", "smoke")
+    assert list(book.cast("vit_cls", "resnet", untrained=("vit_cls",))) == ["vit_cls-0", "resnet-0", "untrained vit_cls"]
+    assert book.pairs("vit_cls", "resnet") == [("vit_cls-0", "resnet-0")] and book.seeds == [0]
+    (tmp_path / "mine.yml").write_text(
+        "images: scenes\nnetworks: {cnn: [{timm: test_resnet}, {timm: test_resnet}], mine: {timm: test_vit}}\n"
+    )
+    own = Chapter("03", str(tmp_path / "mine.yml"))
+    cast = own.cast("vit_cls", "resnet", untrained=("resnet", "vit_cls"))
+    assert list(cast) == ["resnet-0", "resnet-1", "mine-0", "untrained resnet"] and own.added == ["mine"]
+    assert own.shown(cast, "vit_cls", "resnet") == ["resnet-0", "mine-0", "untrained resnet"] and own.pairs("vit_cls", "resnet") == []
+    many = dict.fromkeys(["vit_gap-0", "resnet-0", "resnet-1", "untrained resnet"], nn.Identity())
+    assert Chapter("03", "scenes").shown(many, "resnet") == ["resnet-0", "untrained resnet"]
+
+
+def test_what_is_kept_carries_its_provenance(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEELIKE_RESULTS", str(tmp_path))
+    Chapter("03", "smoke").keep(maps={"a": [1]}, settings={"images": 3})
+    held = claims.results("smoke", "03")
+    assert held["maps"] == {"a": [1]} and held["settings"]["images"] == 3
+    assert held["settings"]["provenance"].startswith("Scenes (random networks) · CPU · commit ")
+
+
+def test_other_tiers_come_with_their_numbers(monkeypatch):
+    monkeypatch.delenv("SEELIKE_BOOK", raising=False)
+    assert "cifar10" in [r.tier.name for r in Chapter("03", "scenes").recorded("maps")]
+    assert "cifar10" not in [r.tier.name for r in Chapter("03", "cifar10").recorded("maps")]

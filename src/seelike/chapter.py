@@ -53,6 +53,12 @@ class Recorded(NamedTuple):
     tier: Tier
     sections: dict[str, Any]
 
+    def label(self, name: str) -> str:
+        """What a network of that tier (`vit_cls-0`, `untrained resnet`) is called in a figure."""
+        role = name.removeprefix("untrained ").partition("-")[0]
+        own = next((n.label for n in self.tier.networks or () if n.role == role and n.label), "")
+        return own + (", untrained" if name.startswith("untrained") else "") if own else plots.label(name)
+
 
 class Chapter:
     """One chapter at one tier.
@@ -182,7 +188,7 @@ class Chapter:
     def tables(self, recorded: Sequence[Recorded]) -> None:
         """Show the chapter's claims that were decided at other tiers, a table each."""
         for other, _ in recorded:
-            display(Markdown(f"**{other.title}**, recorded:"), self.table(other))
+            display(Markdown(f"**{other.title}**, recorded. {other.note}"), self.table(other))
 
     def sign(self, fig: Figure, seeds: Sequence[int] | None = None, *, recorded: Sequence[Recorded] = ()) -> None:
         """Write under a figure what it was made from (or what was recorded with its numbers), and show it."""
