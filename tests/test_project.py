@@ -38,6 +38,11 @@ def test_only_percent_sources_are_tracked():
     assert all(p.endswith(".py") for p in tracked("notebooks") if not p.endswith("ruff.toml"))
 
 
+def test_weights_are_tracked_in_the_zoo_only_and_are_small():
+    assert [p for p in tracked("*.safetensors") if not p.startswith("zoo/")] == []
+    assert [p for p in tracked() if (ROOT / p).is_file() and (ROOT / p).stat().st_size > 6e6] == []
+
+
 def test_nothing_unpickles():
     """The one exception makes tensors and calls no code: `weights_only`, and a file whose sha256 the module holds."""
     allowed = {"src/seelike/pretrained.py": "torch.load(stream, weights_only=True)"}

@@ -1,6 +1,7 @@
 """A tier is a value, a cast file makes another one, and no other module asks for a tier's name."""
 
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ import yaml
 from conftest import ROOT
 from safetensors.torch import save_file
 
-from seelike import casts, data, models, project, tiers
+from seelike import casts, data, doctor, models, project, tiers
 
 
 def test_no_other_module_and_no_notebook_compares_a_tiers_name():
@@ -105,6 +106,16 @@ def test_a_file_that_is_no_cast(cast, text, message):
 def test_no_such_file():
     with pytest.raises(ValueError, match="There is no cast file nowhere.yml"):
         tiers.get("nowhere.yml")
+
+
+def test_the_doctor_says_what_a_cast_of_the_book_lacks(monkeypatch, tmp_path):
+    monkeypatch.delenv("SEELIKE_MIRROR", raising=False)
+    casts._read.cache_clear()
+    assert doctor.state(tiers.get("photographs")) == "SEELIKE_MIRROR is not set, and names the folder of its images"
+    member = tiers.Network("vit_cls", architecture="test_vit", weights=tmp_path / "gone.safetensors")
+    lacking = replace(tiers.get("scenes"), name="mine", networks=(member,))
+    assert doctor.state(lacking).startswith("no weights gone.safetensors: fetch them")
+    casts._read.cache_clear()
 
 
 def test_casts_that_the_book_brings_along_are_known_by_name():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
 import sys
 import timeit
 from importlib.metadata import version
@@ -30,7 +31,10 @@ def state(tier: Tier) -> str:
         if not mirror:
             return f"can run if {tier.images.name} can be reached on the hub, or with SEELIKE_MIRROR set"
     if isinstance(tier.images, Folder) and not tier.images.path.is_dir():
-        return f"there is no folder {tier.images.path}"
+        unset = re.findall(r"\$\{?(\w+)", str(tier.images.path))
+        return f"{unset[0]} is not set, and names the folder of its images" if unset else f"there is no folder {tier.images.path}"
+    if lost := [str(n.weights) for n in tier.networks or () if n.weights and not n.weights.is_file()]:
+        return f"no weights {Path(lost[0]).name}: fetch them (for those of the book, python -m seelike.pretrained)"
     slow = any(n.pretrained for n in tier.networks or ()) and models.place().type == "cpu"
     return "can run" + ("; weights come from the hub, and a CPU will take hours (SEELIKE_DEVICE=cuda)" if slow else "")
 
