@@ -322,6 +322,7 @@ for row, found in zip(axes, recorded):
             rows="ViT tap" if name == "cross" else "tap",
             columns="CNN tap" if name == "cross" else "tap",
         )
+        ax.title.set_fontsize(10)
     row[0].set_ylabel(f"{found.tier.title}\ntap")
 book.sign(fig, recorded=recorded)
 
