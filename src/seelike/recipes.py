@@ -302,6 +302,30 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         "cmt": Recipe("cmt", 200_000),
         **_fine_tuned(16_000, texture=10, position=4, shape=10),
     },
+    "tiny": {
+        "vit_cls": Recipe(
+            "vit_cls",
+            400_000,
+            {"width": 128, "heads": 4},
+            smoothing=0.1,
+            expect=0.40,
+            minutes=55,
+            seeds=(),
+            why="four epochs of photographs: a wider network with one head more than on Scenes, for twenty times as many classes",
+        ),
+        "resnet": Recipe(
+            "resnet",
+            384_000,
+            {"width": 24},
+            muon=0.02,
+            bf16=True,
+            smoothing=0.1,
+            expect=0.45,
+            minutes=60,
+            seeds=(),
+            why="the width and the rate of the ResNet of CIFAR-10",
+        ),
+    },
 }
 
 ZOO: dict[str, list[tuple[str, int]]] = {  # networks that the book reads, by name and seed; those of the smoke tier are for tests
