@@ -18,10 +18,10 @@ from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 from torch import nn
 
-from seelike import claims, data, models, plots, tiers
-from seelike.claims import Verdict
+from seelike import claims, data, ledger, models, plots, tiers
+from seelike.answers import Answers
 from seelike.images import Images, ImageStream
-from seelike.intervals import Estimate, Resampled
+from seelike.intervals import Estimate
 from seelike.tiers import Tier
 
 S = TypeVar("S")
@@ -163,13 +163,22 @@ class Chapter:
         self.seeds = list(named)
         return list(named.values())
 
-    def decide(self, claim: str, seeds: Sequence[Resampled], *, images: int) -> Verdict:
-        """Enter a claim's statistic, from each seed on the same batches of images; without a seed the claim is not run."""
-        return claims.decide(claim, self.tier, seeds, images=images) if seeds else "not run"
+    def decide(
+        self,
+        claim: str,
+        seeds: claims.Seeds | Mapping[str, claims.Seeds],
+        *,
+        images: int,
+        control: claims.Seeds = (),
+        testable: claims.Seeds = (),
+    ) -> Answers | None:
+        """Enter a claim's statistic, from each seed on the same batches of images (`claims.decide`); without one, nothing."""
+        some = all(seeds.values()) if isinstance(seeds, Mapping) else seeds
+        return claims.decide(claim, self.tier, seeds, images=images, control=control, testable=testable) if some else None
 
-    def record(self, claim: str, value: Estimate, *, seeds: int, images: int) -> Verdict:
-        """Enter a claim's estimate."""
-        return claims.record(claim, self.tier, value, seeds=seeds, images=images)
+    def record(self, claim: str, value: Estimate | Mapping[str, Estimate], **about: Any) -> Answers:
+        """Enter a claim's estimate (`claims.record`)."""
+        return claims.record(claim, self.tier, value, **about)
 
     def keep(self, **sections: Mapping[str, Any]) -> None:
         """Keep sections of numbers for other pages, with the provenance of this run."""
@@ -179,6 +188,18 @@ class Chapter:
     def table(self, tier: str | Tier | None = None) -> Styler:
         """The chapter's claims that were decided at its own tier, or at another."""
         return claims.chapter(self.number, tier or self.tier)
+
+    def panel(self, claim: str) -> None:
+        """Draw a claim's other analyses (`seelike.panels`), as recorded, around its number."""
+        analyses = claims.panel(claim, self.tier)
+        if not analyses:
+            absent(f"Not shown: no other analyses of {claim} were recorded at {self.tier.title}.", figure=True)
+            return
+        entry = claims.recorded_of(claim, self.tier)
+        plots.sign(
+            plots.specification(ledger.get(claim), analyses, entry.interval() if entry else None),
+            f"{self.tier.title} · {len(analyses)} analyses, recorded by python -m seelike.panels",
+        )
 
     def recorded(self, section: str) -> list[Recorded]:
         """The other tiers that recorded a section of numbers in this chapter, and all that they recorded."""

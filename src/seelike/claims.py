@@ -1,6 +1,7 @@
-"""The ledger: claims of the papers, rules fixed in advance, verdicts computed from intervals.
+"""What chapters record of the ledger's claims, and what it says about them.
 
-`book/claims.yml` holds the rules. Chapters record numbers; where they are written and found depends on who runs them:
+`book/claims.yml` holds the rules (`seelike.ledger`), `seelike.answers` makes answers of numbers. Chapters record numbers; where they are
+written and found depends on who runs them:
 
 | who                        | writes to                     | reads, first found wins                      |
 |----------------------------|-------------------------------|----------------------------------------------|
@@ -8,103 +9,44 @@
 | a site being built         | nothing                       | the book's numbers, `results/`               |
 | a notebook opened by hand  | `_build/lab/results`          | the same, `results/`                         |
 
-A book's numbers are those of its own tier or cast, and of published data; those of all other tiers come from `results/`.
+A book's numbers are those of its own tier or cast, and of published data; those of all other tiers come from `results/`. Other analyses of
+claims (`python -m seelike.panel`) and what was explored before a rule was amended are never run with the book: `results/<tier>/panel.json`
+and `explored.json`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
-from pydantic import Field, TypeAdapter, ValidationError, field_validator
+from pydantic import TypeAdapter, ValidationError
 
 from seelike import intervals, project, tiers
+from seelike import ledger as rules
+from seelike.answers import SYMBOLS, Analysis, Answers, Entry, answers
 from seelike.intervals import Estimate, Resampled
-from seelike.schema import Strict, read_json, read_yaml
+from seelike.schema import read_json
 
-Verdict = Literal["reproduced", "contradicted", "undecided", "not run"]
-COLUMNS = ["id", "paper", "chapter", "estimate", "low", "high", "verdict", "seeds", "statement", "statistic", "rule", "where", "figure"]
+COLUMNS = [
+    "id", "paper", "chapter", "statement", "estimate", "low", "high", "seeds", "testable", "direction", "size", "beyond_control", "robust",
+    "summary", "reason", "short", "where", "figure", "images",
+]  # fmt: skip
 DATA = "published"  # stands in the place of a tier for numbers that others published
-
-
-class Claim(Strict):
-    """One entry of the ledger, all of it text. rule: an operator and a threshold."""
-
-    id: str = Field(pattern=r"^[A-Z]+\d*-\d+$")
-    paper: str
-    where: str
-    chapter: str = Field(pattern=r"^\d\d$")
-    figure: str
-    statement: str
-    statistic: str
-    rule: str
-    paper_value: str
-
-    @field_validator("rule")
-    @classmethod
-    def applicable(cls, rule: str) -> str:
-        """An operator and a finite number."""
-        verdict(rule, 0.0, 0.0)
-        return rule
-
-
-class Entry(Strict):
-    """What a chapter recorded of a claim; an estimate or an end that there is not is None."""
-
-    estimate: float | None
-    low: float | None
-    high: float | None
-    seeds: int
-    images: int
-
-
-LEDGER, SECTIONS = TypeAdapter(list[Claim]), TypeAdapter(dict[str, dict[str, Any]])
+Seeds = Sequence[Resampled]
+SECTIONS = TypeAdapter(dict[str, dict[str, Any]])
 
 
 def ledger() -> dict[str, dict[str, Any]]:
-    """All claims by id. ValueError names line and field of an entry that is not whole, and an id that comes twice."""
-    return _ledger(project.LEDGER, project.LEDGER.stat().st_mtime_ns)
-
-
-@lru_cache(4)
-def _ledger(path: Path, changed: int) -> dict[str, dict[str, Any]]:
-    entries = read_yaml(path, LEDGER)
-    if twice := [claim for claim, n in Counter(entry.id for entry in entries).items() if n > 1]:
-        raise ValueError(f"{path}: {', '.join(twice)} stands there more than once: every claim needs an id of its own.")
-    return {entry.id: entry.model_dump() for entry in entries}
-
-
-def verdict(rule: str, low: float, high: float) -> Verdict:
-    """What a rule such as "> 0.10" or "<= 0.35" says about an interval; NaN ends are undecided."""
-    operator, _, number = rule.partition(" ")
-    if operator not in (">", ">=", "<", "<="):
-        raise ValueError(f"A rule is an operator (>, >=, <, <=) and a number, got {rule!r}.")
-    try:
-        threshold, strict = float(number), len(operator) == 1
-    except ValueError:
-        threshold = float("nan")
-    if not np.isfinite(threshold):
-        raise ValueError(f"A rule is an operator (>, >=, <, <=) and a finite number, got {rule!r}.")
-    if np.isnan(low) or np.isnan(high):
-        return "undecided"
-    if low > high:
-        raise ValueError(f"An interval runs from its lower to its upper end, got {low} to {high}.")
-    if operator[0] == "<":
-        threshold, low, high = -threshold, -high, -low
-    if low > threshold or (low == threshold and not strict):
-        return "reproduced"
-    if high < threshold or (high == threshold and strict):
-        return "contradicted"
-    return "undecided"
+    """All claims by id, as plain data (`seelike.ledger.Claim`)."""
+    return {name: rules.entry(claim) for name, claim in rules.ledger().items()}
 
 
 def results(tier: str | tiers.Tier, chapter: str) -> dict[str, Any]:
@@ -131,21 +73,81 @@ def _read(path: Path, changed: int) -> dict[str, Any]:
     return held
 
 
-def decide(claim: str, tier: str | tiers.Tier, seeds: Sequence[Resampled], *, images: int) -> Verdict:
-    """Enter the statistic of every seed on the same batches of images, as an estimate over both (`intervals.estimate`)."""
-    return record(claim, tier, intervals.estimate(seeds), seeds=len(seeds), images=images)
+def decide(
+    claim: str,
+    tier: str | tiers.Tier,
+    seeds: Seeds | Mapping[str, Seeds],
+    *,
+    images: int,
+    control: Seeds = (),
+    testable: Seeds = (),
+) -> Answers:
+    """Enter the statistic of every seed on the same batches of images, as an estimate over both (`intervals.estimate`).
+
+    seeds: of a claim with parts, by name. control: the same statistic of the control, one a seed, or one for all of them.
+    testable: the precondition's statistic, one a seed.
+    """
+    named = dict(seeds) if isinstance(seeds, Mapping) else {"": seeds}
+    first = next(iter(named.values()))
+    if control and len(control) not in (1, len(first)):
+        raise ValueError(f"{claim} has {len(first)} seeds and {len(control)} controls: give one for each, or one for all.")
+    beyond = [s.minus(control[i % len(control)]) for i, s in enumerate(first)] if control else []
+    return record(
+        claim,
+        tier,
+        {name: intervals.estimate(each) for name, each in named.items()} if isinstance(seeds, Mapping) else intervals.estimate(first),
+        seeds=len(first),
+        images=images,
+        beyond=intervals.estimate(beyond) if beyond else None,
+        testable=intervals.estimate(testable) if testable else None,
+        starts=[float(s.value) for s in first],
+    )
 
 
-def record(claim: str, tier: str | tiers.Tier, value: Estimate, *, seeds: int, images: int) -> Verdict:
-    """Enter a claim's estimate at a tier into its chapter's results and return the verdict."""
-    if claim not in ledger():
-        raise ValueError(f"{claim!r} is not in {project.LEDGER.name}: write its rule there before the run that decides it.")
-    if not value.low <= value.estimate <= value.high and not np.isnan(value).any():
-        raise ValueError(f"The estimate of {claim} lies outside of its interval: {tuple(value)}.")
-    entry = {key: None if np.isnan(number) else round(number, 6) for key, number in zip(Estimate._fields, map(float, value), strict=True)}
-    entry |= {"seeds": int(seeds), "images": int(images)}
-    keep(ledger()[claim]["chapter"], tier, {"claims": {claim: entry}})
-    return verdict(ledger()[claim]["rule"], *_ends(entry))
+def record(
+    claim: str,
+    tier: str | tiers.Tier,
+    value: Estimate | Mapping[str, Estimate],
+    *,
+    seeds: int,
+    images: int,
+    beyond: Estimate | None = None,
+    testable: Estimate | None = None,
+    starts: Sequence[float] = (),
+    over: str = "",
+) -> Answers:
+    """Enter a claim's estimate (by part, where it has several) at a tier into its chapter's results, and return the answers.
+
+    beyond: the statistic minus that of its control. testable: the precondition's statistic. starts: the statistic of each seed.
+    seeds: 0 for published numbers. over: what the interval covers, in words, where that is not seeds and images.
+    """
+    rule = rules.get(claim)
+    parts = dict(value) if isinstance(value, Mapping) else {}
+    if [p.name for p in rule.parts] != list(parts):
+        raise ValueError(f"{claim} has the parts {[p.name for p in rule.parts]} in the ledger, got {list(parts)}.")
+    given = {
+        "first": next(iter(parts.values())) if isinstance(value, Mapping) else value,
+        "beyond": beyond, "testable": testable, **{f"part {name}": part for name, part in parts.items()},
+    }  # fmt: skip
+    for name, number in given.items():
+        if number is not None and not np.isnan(number).any() and not number.low <= number.estimate <= number.high:
+            raise ValueError(f"The estimate of {claim} ({name}) lies outside of its interval: {tuple(number)}.")
+    held = {
+        **(_number(given["first"], rule.bounds) or {}),
+        "seeds": int(seeds), "images": int(images), "over": over, "starts": [round(float(s), 6) for s in starts],
+        "beyond": _number(beyond), "testable": _number(testable), "parts": {name: _number(part) for name, part in parts.items()},
+    }  # fmt: skip
+    kept = {key: v for key, v in held.items() if v not in ([], {}, "", None) or key in ("estimate", "low", "high")}
+    keep(rule.chapter, tier, {"claims": {claim: kept}})
+    return answers(rule, Entry.model_validate(kept), panel(claim, tier))
+
+
+def _number(value: Estimate | None, bounds: tuple[float, float] | None = None) -> dict[str, float | None] | None:
+    if value is None:
+        return None
+    if bounds is not None:
+        value = intervals.bounded(value, *bounds)
+    return {key: None if np.isnan(number) else round(number, 6) for key, number in zip(Estimate._fields, map(float, value), strict=True)}
 
 
 def keep(chapter: str, tier: str | tiers.Tier, numbers: Mapping[str, Mapping[str, Any]]) -> None:
@@ -165,13 +167,32 @@ def keep(chapter: str, tier: str | tiers.Tier, numbers: Mapping[str, Mapping[str
 
 
 def table(tier: str | tiers.Tier = project.DEFAULT) -> pd.DataFrame:
-    """One row per claim: id, paper, chapter, estimate, low, high, verdict ("not run" without a result), and the rule."""
+    """One row a claim: its numbers at a tier, the four answers (`seelike.answers`), their summary, and the reason for it."""
     rows = []
-    for name, claim in ledger().items():
-        entry = results(tier, claim["chapter"]).get("claims", {}).get(name)
-        decided = {**entry, "verdict": verdict(claim["rule"], *_ends(entry))} if entry else {"verdict": "not run"}
-        rows.append(claim | decided)
+    for name, claim in rules.ledger().items():
+        entry = recorded_of(name, tier)
+        told = answers(claim, entry, panel(name, tier))
+        numbers = {} if entry is None else {k: getattr(entry, k) for k in ("estimate", "low", "high", "seeds", "images")}
+        about = {k: getattr(claim, k) for k in ("id", "paper", "chapter", "statement", "short", "where", "figure")}
+        rows.append(about | numbers | told.model_dump())
     return pd.DataFrame(rows).reindex(columns=COLUMNS)
+
+
+def recorded_of(claim: str, tier: str | tiers.Tier) -> Entry | None:
+    """What was recorded of a claim at a tier."""
+    found = results(tier, rules.get(claim).chapter).get("claims", {}).get(claim)
+    return None if found is None else Entry.model_validate(found)
+
+
+def explored(claim: str, tier: str | tiers.Tier) -> Entry | None:
+    """What the amended rule of a claim gave on the seeds that it was found on."""
+    found = results(tier, "explored").get("claims", {}).get(claim)
+    return None if found is None else Entry.model_validate(found)
+
+
+def panel(claim: str, tier: str | tiers.Tier) -> dict[str, Analysis]:
+    """The other analyses of a claim at a tier, by name."""
+    return {name: Analysis.model_validate(found) for name, found in results(tier, "panel").get(claim, {}).items()}
 
 
 def words(estimate: float, low: float, high: float) -> str:
@@ -183,12 +204,19 @@ def words(estimate: float, low: float, high: float) -> str:
 
 
 def chapter(number: str, tier: str | tiers.Tier) -> Styler:
-    """The ledger's rows of one chapter that were decided at a tier, to be shown: statement, estimate, interval, rule, verdict, seeds."""
+    """The ledger's rows of one chapter that were decided at a tier, to be shown: statement, estimate, interval, and the answers."""
     rows = table(tier)
-    rows = rows[(rows["chapter"] == number) & (rows["verdict"] != "not run")].set_index("id")
+    rows = rows[(rows["chapter"] == number) & (rows["summary"] != "not run")].set_index("id")
     rows["estimate [95 %]"] = [words(*numbers) for numbers in rows[["estimate", "low", "high"]].to_numpy(float).tolist()]
+    rows["null"] = [_side(rules.get(name)) for name in rows.index]
     rows["seeds"] = rows["seeds"].astype(int)
-    return rows[["statement", "estimate [95 %]", "rule", "verdict", "seeds"]].style.format(escape="html")
+    rows["answer"] = [f"{SYMBOLS[word]} {word}" for word in rows["summary"]]
+    return rows[["statement", "estimate [95 %]", "null", "answer", "reason", "seeds"]].style.format(escape="html")
+
+
+def _side(claim: rules.Claim) -> str:
+    first = claim.parts[0] if claim.parts else claim
+    return f"{'>' if first.direction == 'above' else '<'} {first.null_value:g}"
 
 
 def key(tier: str | tiers.Tier) -> str:
@@ -201,11 +229,6 @@ def recorded() -> list[str]:
     return [
         name for name in tiers.names() if (project.PUBLISHED / name).is_dir() and name != os.environ.get("SEELIKE_BOOK", project.DEFAULT)
     ]
-
-
-def _ends(entry: Mapping[str, Any]) -> tuple[float, float]:
-    low, high = (float("nan") if entry[end] is None else float(entry[end]) for end in ("low", "high"))
-    return low, high
 
 
 def _live() -> Path:

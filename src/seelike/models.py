@@ -27,7 +27,7 @@ from seelike.images import MEAN, STD
 from seelike.tiers import Network, Tier
 
 __all__ = [
-    "Card", "cards", "cast", "cost", "create", "fingerprint", "half", "load", "load_weights", "place", "roles",
+    "Card", "cards", "cast", "cost", "create", "deciding", "fingerprint", "half", "load", "load_weights", "place", "roles",
     "shared_seeds", "transplant", "untrained",
 ]  # fmt: skip
 
@@ -283,15 +283,20 @@ def roles(tier: str | Tier = project.DEFAULT) -> dict[str, list[int]]:
 
 
 def cast(names: Sequence[str], tier: str | Tier = project.DEFAULT) -> dict[str, nn.Module]:
-    """Every network of these roles that the tier has, all seeds, as `<role>-<seed>`; roles that it lacks are left out."""
+    """Every network of these roles that the tier decides on, as `<role>-<seed>`; roles that it lacks are left out."""
     have = roles(tier)
-    return {f"{name}-{seed}": load(name, tier, seed) for name in names for seed in have.get(name, [])}
+    return {f"{name}-{seed}": load(name, tier, seed) for name in names for seed in deciding(have.get(name, []), tier)}
+
+
+def deciding(seeds: Sequence[int], tier: str | Tier = project.DEFAULT) -> list[int]:
+    """Those of some seeds that a tier decides on (`Tier.decides`); all of them where it names none of these."""
+    return [seed for seed in seeds if seed in tiers.get(tier).decides] or list(seeds)
 
 
 def shared_seeds(names: Sequence[str], tier: str | Tier = project.DEFAULT) -> list[int]:
-    """Seeds for which the tier has every one of the roles."""
+    """Seeds that the tier decides on and for which it has every one of the roles."""
     have = roles(tier)
-    return sorted(set.intersection(*(set(have.get(name, [])) for name in names))) if names else []
+    return deciding(sorted(set.intersection(*(set(have.get(name, [])) for name in names))), tier) if names else []
 
 
 def fingerprint(path: Path | str) -> str:

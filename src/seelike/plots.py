@@ -17,7 +17,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from seelike.answers import Analysis, side
 from seelike.cards import Card
+from seelike.ledger import Claim
 from seelike.models import place
 from seelike.project import commit
 
@@ -148,3 +150,44 @@ def intervals(ax: Axes, rows: Mapping[str, tuple[float, float, float]], colours:
     ax.set_yticks(range(len(rows)), list(rows))
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.grid(axis="x", lw=0.5, alpha=0.5)
+
+
+INKS = {"holds": "#0072b2", "reversed": "#d55e00", "open": "0.6"}
+
+
+def specification(claim: Claim, analyses: Mapping[str, Analysis], published: tuple[float, float, float] | None = None) -> Figure:
+    """A specification curve: the statistic in every analysis, sorted, over the choices that made it.
+
+    Filled dots lie wholly on the claimed side of the null (dotted line), squares wholly on the other; open grey ones on both. published:
+    the ledger's number, a band across all.
+    """
+    order = sorted(analyses.values(), key=lambda a: a.estimate or 0.0)
+    rows = [(kind, value) for kind in dict.fromkeys(k for a in order for k in a.choices) for value in _values(order, kind)]
+    wide = max(0.17 * len(order) + 2.6, 6.2)
+    fig, (ax, below) = plt.subplots(2, 1, figsize=(wide, 2.6 + 0.2 * len(rows)), sharex=True, height_ratios=[2.6, 0.2 * len(rows)])
+    if published is not None:
+        ax.axhspan(*published[1:], color=INK, alpha=0.12, lw=0)
+        ax.axhline(published[0], color=INK, lw=1)
+    ax.axhline(claim.null_value, color=INK, lw=1, ls=":")
+    for x, a in enumerate(order):
+        value = a.interval()
+        if value is None:
+            continue
+        found = side(value, claim.null_value, claim.direction)
+        ax.plot([x, x], value[1:], color=INKS[found], lw=1.6)
+        face = "white" if found == "open" else INKS[found]
+        ax.plot(x, value.estimate, "s" if found == "reversed" else "o", color=INKS[found], mfc=face, ms=4.5)
+    for y, (kind, chosen) in enumerate(rows):
+        at = [x for x, a in enumerate(order) if a.choices.get(kind) == chosen]
+        below.plot(at, [y] * len(at), "s", color=INK, ms=3)
+    below.set_yticks(range(len(rows)), [f"{kind}: {chosen}" for kind, chosen in rows], fontsize=8.5)
+    below.set_ylim(len(rows) - 0.5, -0.5)
+    below.set_xticks([])
+    below.grid(axis="y", lw=0.4, alpha=0.5)
+    sns.despine(ax=below, bottom=True, left=True)
+    ax.set(ylabel=claim.id)
+    return fig
+
+
+def _values(analyses: Sequence[Analysis], kind: str) -> list[str]:
+    return list(dict.fromkeys(sorted(a.choices[kind] for a in analyses if kind in a.choices)))

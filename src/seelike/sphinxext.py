@@ -44,9 +44,9 @@ def claim_text(text: str, site: str = project.DEFAULT) -> str:
     if tier and tier not in (*tiers.names(), claims.DATA):
         raise KeyError(tier)
     row = _rows(tier or site)[name]
-    if row["verdict"] == "not run":
+    if row["summary"] == "not run":
         return "not run"
-    return f"{claims.words(*(float(row[key]) for key in ('estimate', 'low', 'high')))}, {row['verdict']}"
+    return f"{claims.words(*(float(row[key]) for key in ('estimate', 'low', 'high')))}, {row['summary']}"
 
 
 def claim_role(name: str, rawtext: str, text: str, lineno: int, inliner: Any, *_: Any) -> tuple[list[nodes.Node], list[nodes.Node]]:
