@@ -20,7 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, TypeAdapter, field_validator, model_validator
+from pydantic import Field, FiniteFloat, TypeAdapter, field_validator, model_validator
 
 from seelike import project
 from seelike.schema import Strict, read_yaml
@@ -32,8 +32,8 @@ FUNCTION = r"^seelike(\.\w+)+$"
 class Size(Strict):
     """A number of the paper, and how far from it ours still counts as the same."""
 
-    value: float
-    tolerance: float = Field(gt=0)
+    value: FiniteFloat
+    tolerance: FiniteFloat = Field(gt=0)
 
 
 class Precondition(Strict):
@@ -55,7 +55,7 @@ class Part(Strict):
 
     name: str
     what: str
-    null_value: float = 0.0
+    null_value: FiniteFloat = 0.0
     direction: Direction = "above"
 
 
@@ -90,14 +90,14 @@ class Claim(Strict):
     statement: str
     statistic: str = Field(pattern=FUNCTION)
     what: str
-    null_value: float = 0.0
+    null_value: FiniteFloat = 0.0
     direction: Direction = "above"
     parts: list[Part] = Field(default_factory=list)
     size: Size | None = None
     paper_value: str
     control: str | None = None
     testable: Precondition | None = None
-    bounds: tuple[float, float] | None = None
+    bounds: tuple[FiniteFloat, FiniteFloat] | None = None
     amended: list[Amendment] = Field(default_factory=list)
 
     @model_validator(mode="after")
