@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import t as student
+from scipy.stats import ttest_ind
 
 from seelike.intervals import (
     NORMAL,
@@ -25,6 +26,8 @@ from seelike.intervals import (
     redrawn,
     share,
     size,
+    unpaired,
+    welch,
 )
 
 
@@ -67,6 +70,34 @@ def test_a_difference_over_starts_holds_both_kinds_of_luck():
     three = difference(*((card(0.8 + d), card(0.7)) for d in (-0.05, 0.0, 0.05)))
     assert three.high - three.estimate > student.ppf(0.975, 2) * 0.05 / 3**0.5
     assert difference((card(0.1), card(0.9)), (card(0.9), card(0.1))).high == 1.0
+
+
+def test_unrelated_starts_are_compared_as_welch_does():
+    rng = np.random.default_rng(0)
+    for n, m, spread in ((3, 3, 1.0), (3, 5, 0.1), (8, 2, 5.0)):
+        a, b = rng.normal(size=n), rng.normal(1, spread, size=m)
+        theirs = ttest_ind(a, b, equal_var=False).confidence_interval()
+        assert welch(a, b) == pytest.approx((a.mean() - b.mean(), theirs.low, theirs.high))
+    assert welch([0.5, 0.5], [0.2, 0.2]) == pytest.approx((0.3, 0.3, 0.3))
+    with pytest.raises(ValueError, match="at least 2 starts in each group, got 3 and 1"):
+        welch([1.0, 2.0, 3.0], [1.0])
+
+
+def test_unrelated_shares_hold_starts_and_images():
+    def group(*accuracies, images=2000):
+        return [Share(a, images) for a in accuracies]
+
+    a, b = group(0.9, 0.8, 0.85), group(0.7, 0.72)
+    endless = unpaired([group(*(s.value for s in g), images=10**12) for g in (a, b)])
+    assert endless == pytest.approx(welch([0.9, 0.8, 0.85], [0.7, 0.72]), abs=1e-5)
+    images = NORMAL * (np.mean([s.error**2 for s in a]) + np.mean([s.error**2 for s in b])) ** 0.5
+    both = unpaired([a, b])
+    assert both.high - both.estimate == pytest.approx(np.hypot(images, endless.high - endless.estimate))
+    assert unpaired([a[:1], b[:1]]) == pytest.approx(difference((a[0], b[0])))
+    halves = unpaired([a, b, b], (1.0, -0.5, -0.5))
+    assert halves.estimate == pytest.approx(both.estimate) and halves.high < both.high  # the same mean, twice as many starts
+    with pytest.raises(ValueError, match=r"got groups of \[3, 0\] starts"):
+        unpaired([a, []])
 
 
 def test_a_difference_of_statistics_keeps_what_they_share():

@@ -1,4 +1,4 @@
-"""How far attention looks: distances, the mass on prefix tokens, and what the heads of a block resemble.
+"""How far attention looks: distances, entropy, the mass on prefix tokens, and what the heads of a block resemble.
 
 Attention maps are reduced inside the hook: images x heads x n x n never sits in memory. Measures come back as one
 mean per batch, (batches, ...), which `intervals.bootstrap` resamples.
@@ -6,10 +6,10 @@ mean per batch, (batches, ...), which `intervals.bootstrap` resamples.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -54,6 +54,20 @@ def mean_distance(
     return (per_query / mass).where(mass > 1e-6, torch.nan).nanmean(-1)
 
 
+def entropy(weights: Float[Tensor, "b heads n m"], *, prefix: int | None = None) -> Float[Tensor, "b heads"]:
+    """Entropy of a query patch's attention to the patches over that of uniform attention, averaged over queries.
+
+    1: all patches alike, 0: one patch only, near or far. prefix: as in `mean_distance`; left out as queries and as keys, and the rest is
+    made to sum to 1 (queries that attend to no patch at all are left out). NaN on a grid of one patch.
+    """
+    (_, first), (coarse, skip) = (grid(n, prefix) for n in weights.shape[-2:])
+    inner = weights[..., first:, skip:].float()
+    mass = inner.sum(-1)
+    bits = torch.special.entr(inner / mass.unsqueeze(-1)).sum(-1)
+    most = torch.tensor(float(coarse**2)).log().to(bits)
+    return (bits / most).where(mass > 1e-6, torch.nan).nanmean(-1)
+
+
 def uniform_distance(side: int, patch: int) -> float:
     """Mean distance in pixels when every patch attends to all patches alike, itself included: the fully global line."""
     return float(_grid_distances(side, side).mean()) * patch
@@ -65,7 +79,6 @@ def prefix_mass(weights: Float[Tensor, "b heads n n"], *, prefix: int | None = N
     return weights[..., first:, :first].sum(-1).mean(-1)
 
 
-@torch.no_grad()
 def block_distances(
     model: nn.Module, loader: Iterable[Any], *, prefix: int | None = None, renormalise: bool = True, strided: bool = False
 ) -> list[Float[np.ndarray, "batches heads"]]:
@@ -74,16 +87,44 @@ def block_distances(
     Images whose head attends to no patch at all are left out of the mean; a batch of nothing else is NaN.
     Blocks may have grids and numbers of heads of their own, as in pyramids.
     """
-    size, images = 0, 0
 
-    def reduce(weights: Tensor) -> Tensor:
-        if len(weights) != images:
-            raise ValueError(f"Attention came for {len(weights)} sequences of {images} images: distances inside windows are not distances.")
+    def reduce(weights: Tensor, size: int) -> Tensor:
         patch = size / grid(weights.shape[-2], prefix)[0]
         return mean_distance(weights, patch, prefix=prefix, renormalise=renormalise, strided=strided).nanmean(0)
 
+    return _each_block(model, loader, reduce)
+
+
+class Heads(NamedTuple):
+    """What the heads of every block do, one value per batch: mean distance in pixels, and entropy over that of uniform attention."""
+
+    distance: list[Float[np.ndarray, "batches heads"]]
+    entropy: list[Float[np.ndarray, "batches heads"]]
+
+
+def heads_of(model: nn.Module, loader: Iterable[Any]) -> Heads:
+    """Distance (as in `block_distances`) and `entropy` of every head, in one pass over the images."""
+
+    def reduce(weights: Tensor, size: int) -> Tensor:
+        distance = mean_distance(weights, size / grid(weights.shape[-2])[0])
+        return torch.stack([distance.nanmean(0), entropy(weights).nanmean(0)])
+
+    both = _each_block(model, loader, reduce)
+    return Heads([block[:, 0] for block in both], [block[:, 1] for block in both])
+
+
+@torch.no_grad()
+def _each_block(model: nn.Module, loader: Iterable[Any], reduce: Callable[[Tensor, int], Tensor]) -> list[Float[np.ndarray, "batches ..."]]:
+    """`reduce(attention weights, side of the images in pixels)` for every block and batch."""
+    size, images = 0, 0
+
+    def checked(weights: Tensor) -> Tensor:
+        if len(weights) != images:
+            raise ValueError(f"Attention came for {len(weights)} sequences of {images} images: distances inside windows are not distances.")
+        return reduce(weights, size)
+
     rows = []
-    with listening(model), attention(model, reduce=reduce) as found:
+    with listening(model), attention(model, reduce=checked) as found:
         for x, _ in each_batch(model, loader):
             size, images = x.shape[-1], len(x)
             if x.shape[-2] != size:
@@ -117,9 +158,9 @@ def uniform_blocks(model: nn.Module, x: Float[Tensor, "b 3 side side"], *, strid
 
 
 def spread(distances: Sequence[Float[np.ndarray, " _"]], own: Sequence[float] | None = None) -> float:
-    """Largest minus smallest mean distance of the heads of all blocks, in pixels (Fan et al. 2021, Fig. A.6).
+    """Largest minus smallest mean distance of the heads of all blocks (Fan et al. 2021, Fig. A.6).
 
-    distances: of the heads of every block. own: of every block when its attention is uniform (`uniform_blocks`), subtracted first.
+    distances: of the heads of every block, in pixels or over that of uniform attention. own: of every block when its attention is uniform (`uniform_blocks`), subtracted first.
     """
     means = np.concatenate([heads - alone for heads, alone in zip(distances, own or [0.0] * len(distances), strict=True)])
     return float(np.ptp(means))
@@ -130,17 +171,22 @@ def rising(distances: Sequence[Float[np.ndarray, "... _"]]) -> float:
     return float(spearmanr([heads.mean() for heads in distances], range(len(distances))).statistic)
 
 
-def mixed(distances: Float[np.ndarray, " heads"]) -> float:
-    """Margin by which a block has local and global heads side by side (Raghu et al. 2021, Fig. 3): above 0, it has.
-
-    distances: of the block's heads, over that of uniform attention. The smaller of (largest minus smallest) - 0.25 and 0.5 - smallest.
-    """
-    return float(min(np.ptp(distances) - 0.25, 0.5 - distances.min()))
-
-
 def most_local(*blocks: Float[np.ndarray, " _"]) -> float:
-    """Smallest distance of a head in some blocks, which may have different numbers of heads."""
+    """Smallest distance of a head in some blocks, which may have different numbers of heads (Raghu et al. 2021, Fig. 3)."""
     return float(np.min([heads.min() for heads in blocks]))
+
+
+def most_global(*blocks: Float[np.ndarray, " _"]) -> float:
+    """Largest distance of a head in some blocks, which may have different numbers of heads (Raghu et al. 2021, Fig. 3)."""
+    return float(np.max([heads.max() for heads in blocks]))
+
+
+def farther(little: Sequence[Float[np.ndarray, " _"]], much: Sequence[Float[np.ndarray, " _"]]) -> float:
+    """The most local head's distance after little data over that after much (Raghu et al. 2021, Fig. 4); above 1, locality is lost.
+
+    little, much: the heads of the same blocks of two networks.
+    """
+    return most_local(*little) / most_local(*much)
 
 
 def reach(distances: Float[np.ndarray, " heads"], chosen: Sequence[tuple[int, ...]]) -> Float[np.ndarray, " subsets"]:
@@ -148,15 +194,19 @@ def reach(distances: Float[np.ndarray, " heads"], chosen: Sequence[tuple[int, ..
     return np.array([distances[list(s)].mean() for s in chosen])
 
 
-def trend(reached: Float[np.ndarray, " subsets"], similarity: Float[np.ndarray, "subsets units"]) -> float:
-    """Largest Spearman correlation, over units, of the reach of subsets of heads with their similarity to a unit.
+def trends(reached: Float[np.ndarray, " subsets"], similarity: Float[np.ndarray, "subsets units"]) -> Float[np.ndarray, " units"]:
+    """Spearman's correlation of the reach of subsets of heads with their similarity to every unit (Raghu et al. 2021, Fig. 5).
 
-    Near -1, the more local a subset, the more it resembles every unit (Raghu et al. 2021, Fig. 5). NaN for fewer than three subsets,
-    and where reach or the similarity to a unit is the same for all.
+    NaN for fewer than three subsets, where the reach is the same for all, and for a unit to which all are as similar.
     """
-    if len(reached) < 3 or not np.ptp(reached) or not np.ptp(similarity, axis=0).all():
-        return float("nan")
-    return float(np.max([spearmanr(reached, column)[0] for column in similarity.T]))
+    if len(reached) < 3 or not np.ptp(reached):
+        return np.full(similarity.shape[1], np.nan)
+    return np.array([spearmanr(reached, column)[0] if np.ptp(column) else np.nan for column in similarity.T])
+
+
+def trend(reached: Float[np.ndarray, " subsets"], similarity: Float[np.ndarray, "subsets units"]) -> float:
+    """The mean of `trends` over units: near -1, the more local a subset of heads, the more it resembles the units."""
+    return float(trends(reached, similarity).mean())
 
 
 def subsets(distances: Float[np.ndarray, " heads"]) -> list[tuple[int, ...]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from timm.layers import DropPath
+from timm.layers import DropPath, LayerNorm2d
 from torch import Tensor, nn
 from torch.nn.functional import gelu, interpolate, scaled_dot_product_attention
 
@@ -25,13 +25,17 @@ def _depthwise(width: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
 class LightAttention(nn.Module):
     """CMT's attention: keys and values from a map reduced k-fold by a depth-wise convolution, plus a learned bias (Sec. 3.3).
 
-    reduction: k; 1 leaves the map as it is. The bias (heads, queries, keys) belongs to the stage and is given to `forward`.
+    reduction: k; 1 leaves the map as it is. convolution: False reduces by the mean of k x k cells. The bias (heads, queries, keys)
+    belongs to the stage and is given to `forward`.
     """
 
-    def __init__(self, width: int, heads: int, reduction: int) -> None:
+    def __init__(self, width: int, heads: int, reduction: int, convolution: bool = True) -> None:
         super().__init__()
         self.num_heads, self.fused_attn = heads, True
-        self.reduce = nn.Sequential(_depthwise(width, reduction, reduction), nn.BatchNorm2d(width)) if reduction > 1 else nn.Identity()
+        self.reduce: nn.Module = nn.Identity()
+        if reduction > 1:
+            small = _depthwise(width, reduction, reduction) if convolution else nn.AvgPool2d(reduction)
+            self.reduce = nn.Sequential(small, nn.BatchNorm2d(width))
         self.q, self.k, self.v, self.proj = (nn.Linear(width, width) for _ in range(4))
         self.attn_drop = nn.Dropout(0.0)
 
@@ -71,11 +75,22 @@ class InvertedResidualFFN(nn.Module):
 class CMTBlock(nn.Module):
     """Local perception unit, light attention and inverted residual feed-forward part, each around a skip connection."""
 
-    def __init__(self, width: int, heads: int, *, reduction: int, expansion: float, drop_path: float, lpu: bool, irffn: bool) -> None:
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        *,
+        reduction: int,
+        expansion: float,
+        drop_path: float,
+        lpu: bool,
+        irffn: bool,
+        convolution: bool = True,
+    ) -> None:
         super().__init__()
         self.lpu = _depthwise(width) if lpu else None
         self.norm1, self.norm2 = nn.LayerNorm(width, eps=1e-6), nn.LayerNorm(width, eps=1e-6)
-        self.attn = LightAttention(width, heads, reduction)
+        self.attn = LightAttention(width, heads, reduction, convolution)
         self.mlp = InvertedResidualFFN(width, expansion, irffn)
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
 
@@ -88,7 +103,10 @@ class CMTBlock(nn.Module):
 
 
 class CMTStage(nn.Module):
-    """A strided convolution and layer norm, then blocks that share one position bias (heads, queries, keys)."""
+    """A strided convolution and layer norm, then blocks that share one position bias (heads, queries, keys).
+
+    The bias starts at a standard deviation of .02; that of the authors' code is 1.
+    """
 
     def __init__(
         self, before: int, width: int, depth: int, heads: int, *, side: int, reduction: int, rates: Iterator[float], **options: Any
@@ -117,21 +135,26 @@ class CMT(nn.Module):
     image: side of the images in pixels, a multiple of 2 ** (stages + 1); other sides at run time resample the position bias.
     reductions: k of each stage's attention. project: width before the classifier.
     stem: False replaces the convolutional stem by one strided convolution. lpu, irffn: False takes these parts out.
+    convolutions: False leaves a pyramid without any that overlap or mix positions within a block: cells of 2 x 2 pixels for a stem,
+    no local perception, a plain MLP, and means of cells where keys and values are reduced. norms: "both" as published, or one kind
+    everywhere, "batch" or "layer" (`exchange_norms`).
     """
 
     def __init__(
         self, image: int, stem_width: int, widths: Sequence[int], depths: Sequence[int], *, heads: Sequence[int] = (1, 2, 4, 8),
         reductions: Sequence[int] = (8, 4, 2, 1), expansion: float = 4.0, project: int = 1280, num_classes: int = 1000,
-        drop_path: float = 0.0, stem: bool = True, lpu: bool = True, irffn: bool = True,
+        drop_path: float = 0.0, stem: bool = True, lpu: bool = True, irffn: bool = True, convolutions: bool = True,
+        norms: str = "both",
     ) -> None:  # fmt: skip
         super().__init__()
-        self.stem = _stem(stem_width, convolutions=3 if stem else 1)
+        self.stem = _stem(stem_width, convolutions=3 if stem else 1) if convolutions else _cells(stem_width)
         blocks = sum(depths)
         options: dict[str, Any] = {
             "rates": iter(drop_path * i / max(blocks - 1, 1) for i in range(blocks)),
             "expansion": expansion,
-            "lpu": lpu,
-            "irffn": irffn,
+            "lpu": lpu and convolutions,
+            "irffn": irffn and convolutions,
+            "convolution": convolutions,
         }
         parts = zip(pairwise([stem_width, *widths]), depths, heads, reductions, strict=True)
         self.stages = nn.Sequential(
@@ -139,6 +162,7 @@ class CMT(nn.Module):
         )
         self.project = nn.Sequential(nn.Conv2d(widths[-1], project, 1), nn.BatchNorm2d(project), nn.SiLU())
         self.head = nn.Linear(project, num_classes)
+        exchange_norms(self, norms)
         self.apply(initialise)
 
     def forward_features(self, x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c g g"]:
@@ -157,8 +181,38 @@ def _stem(width: int, convolutions: int) -> nn.Sequential:
     return nn.Sequential(*parts)
 
 
+def _cells(width: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(3, width, 2, 2), nn.GELU(), nn.BatchNorm2d(width))
+
+
+class TokenBatchNorm(nn.BatchNorm1d):
+    """Batch norm of the channels of tokens (b, n, c)."""
+
+    def forward(self, x: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
+        """Each channel over all tokens of all images."""
+        return super().forward(x.mT).mT
+
+
+def exchange_norms(model: nn.Module, kind: str) -> None:
+    """Make all norms of a CMT one kind, "batch" or "layer", in place; "both" leaves batch norm beside convolutions, layer norm elsewhere.
+
+    ValueError for another kind.
+    """
+    if kind not in ("both", "batch", "layer"):
+        raise ValueError(f"The norms of CMT are both, batch or layer, got {kind!r}.")
+    for parent in list(model.modules()):
+        for name, module in list(parent.named_children()):
+            if kind == "layer" and isinstance(module, nn.BatchNorm2d):
+                setattr(parent, name, LayerNorm2d(module.num_features))
+            elif kind == "batch" and type(module) is nn.LayerNorm:
+                setattr(parent, name, TokenBatchNorm(module.normalized_shape[0]))
+
+
 def _resample(bias: Float[Tensor, "heads n m"], side: int, k: int) -> Float[Tensor, "heads q p"]:
-    """The position bias for another resolution, by bicubic interpolation over queries and keys."""
+    """The position bias for another resolution: bicubic over the table of queries (rows) and keys (columns), as in the authors' code.
+
+    The table is no picture: rows that are neighbours in it are so on the map in one direction only.
+    """
     queries, keys = side**2, (side // k) ** 2
     if bias.shape[1:] == (queries, keys):
         return bias

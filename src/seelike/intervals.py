@@ -167,6 +167,39 @@ def difference(*pairs: tuple[Share, Share]) -> Estimate:
     return Estimate(mean, max(mean - half, -1.0), min(mean + half, 1.0))
 
 
+def welch(a: Sequence[float], b: Sequence[float]) -> Estimate:
+    """Mean of one group of starts minus that of another, unrelated one, with Welch's 95 % interval (Welch 1947).
+
+    ValueError for fewer than two starts in a group.
+    """
+    if min(len(a), len(b)) < 2:
+        raise ValueError(f"Welch's interval needs at least 2 starts in each group, got {len(a)} and {len(b)}.")
+    return around(float(np.mean(a) - np.mean(b)), _satterthwaite((a, b), (1.0, -1.0)))
+
+
+def unpaired(groups: Sequence[Sequence[Share]], weights: Sequence[float] = (1.0, -1.0)) -> Estimate:
+    """A weighted sum of mean shares (accuracies), by default a difference, of groups of starts that have nothing to do with each other.
+
+    The interval holds Welch's half-width over starts, to which a group of one start adds nothing, and 1.96 standard errors of the
+    images, which the starts of a group share, added in quadrature. ValueError for an empty group.
+    """
+    if len(groups) != len(weights) or not all(groups):
+        raise ValueError(f"Expected a weight and at least 1 start for every group, got groups of {[len(g) for g in groups]} starts.")
+    value = sum(w * float(np.mean([s.value for s in g])) for g, w in zip(groups, weights, strict=True))
+    images = NORMAL * sum(w**2 * float(np.mean([s.error**2 for s in g])) for g, w in zip(groups, weights, strict=True)) ** 0.5
+    several = [([s.value for s in g], w) for g, w in zip(groups, weights, strict=True) if len(g) > 1]
+    return around(value, float(np.hypot(images, _satterthwaite(*zip(*several, strict=True)) if several else 0.0)))
+
+
+def _satterthwaite(groups: Sequence[Sequence[float]], weights: Sequence[float]) -> float:
+    """Half-width of the 95 % interval of a weighted sum of means of groups whose variances may differ."""
+    parts = np.array([w**2 * np.var(g, ddof=1) / len(g) for g, w in zip(groups, weights, strict=True)])
+    if not parts.any():
+        return 0.0
+    freedom = parts.sum() ** 2 / sum(part**2 / (len(g) - 1) for part, g in zip(parts, groups, strict=True))
+    return float(student.ppf(0.975, freedom) * parts.sum() ** 0.5)
+
+
 def redrawn(f: Callable[..., Any], *shares: Share, draws: int = 200, seed: int = 0) -> Resampled:
     """Any function of shares: of those found, and of those that as many other images might have given (binomial draws).
 

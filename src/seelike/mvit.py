@@ -57,16 +57,23 @@ class Pool(nn.Module):
 class PoolingAttention(nn.Module):
     """Attention whose queries, keys and values are pooled over their grids; without pooling it is plain attention.
 
-    pool: see `Pool`; None pools nothing. q_stride, kv_stride: rows and columns; keys and values are pooled even at stride 1.
+    pool: see `Pool`; None pools nothing. q_stride, kv_stride: rows and columns; at stride 1 keys and values are pooled, too, at 0 not.
+    kernel: rows and columns of a pooling kernel; None is stride + 1, and no pooling at stride 1 (Sec. 4.1.1, Table 15).
     """
 
-    def __init__(self, width: int, heads: int, *, q_stride: int, kv_stride: int, pool: str | None, frames: int) -> None:
+    def __init__(
+        self, width: int, heads: int, *, q_stride: int, kv_stride: int, pool: str | None, frames: int, kernel: int | None = 3
+    ) -> None:
         super().__init__()
+
+        def made(stride: int, least: int) -> Pool | None:
+            wanted = pool is not None and stride >= (least if kernel else 2)
+            return Pool(each, str(pool), stride, kernel or stride + 1, frames) if wanted else None
+
         self.num_heads, self.fused_attn = heads, True
         self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
         each = width // heads
-        self.pool_q = Pool(each, pool, q_stride, frames=frames) if pool and q_stride > 1 else None
-        self.pool_k, self.pool_v = (Pool(each, pool, kv_stride, frames=frames) if pool else None for _ in range(2))
+        self.pool_q, self.pool_k, self.pool_v = made(q_stride, 2), made(kv_stride, 1), made(kv_stride, 1)
         self.attn_drop = nn.Dropout(0.0)
 
     def forward(self, x: Float[Tensor, "b n c"], grid: Grid) -> Float[Tensor, "b m c"]:
@@ -89,17 +96,16 @@ class MultiscaleBlock(nn.Module):
     """A transformer block that may shrink its grid (in attention) and widen its tokens (in the MLP).
 
     skip: what passes the widening: "normalised" (layer norm, then linear), "unnormalised" (linear) or "none".
+    pooling: of `PoolingAttention`.
     """
 
-    def __init__(
-        self, width: int, out: int, heads: int, *, q_stride: int, kv_stride: int, pool: str | None, skip: str, drop_path: float, frames: int
-    ) -> None:
+    def __init__(self, width: int, out: int, heads: int, *, q_stride: int, skip: str, drop_path: float, **pooling: Any) -> None:
         super().__init__()
         if skip not in ("normalised", "unnormalised", "none"):
             raise ValueError(f"The skip is normalised, unnormalised or none, got {skip!r}.")
         self.skip, self.q_stride = skip, q_stride
         self.norm1, self.norm2 = nn.LayerNorm(width, eps=1e-6), nn.LayerNorm(width, eps=1e-6)
-        self.attn = PoolingAttention(width, heads, q_stride=q_stride, kv_stride=kv_stride, pool=pool, frames=frames)
+        self.attn = PoolingAttention(width, heads, q_stride=q_stride, **pooling)
         self.mlp = nn.Sequential()
         for name, part in (("fc1", nn.Linear(width, 4 * width)), ("act", nn.GELU()), ("fc2", nn.Linear(4 * width, out))):
             self.mlp.add_module(name, part)
@@ -130,13 +136,14 @@ class MViT(nn.Module):
 
     image: side in pixels for which positions are learned; others are interpolated. clip: frames of a clip, 0 for still images.
     depths: blocks a stage; every stage but the first halves the grid and doubles width and heads. kernel, stride: of the patch stem;
-    clips take 3 frames at stride 2. kv_stride: stride of keys and values in the first stage, halved whenever queries are pooled.
+    clips take 3 frames at stride 2. kv_stride: stride of keys and values in the first stage, halved whenever queries are pooled; 0 never
+    pools them. pool_kernel: see `PoolingAttention`.
     """
 
     def __init__(
         self, image: int = 224, width: int = 96, depths: Sequence[int] = (1, 2, 11, 2), *, heads: int = 1, clip: int = 0, kernel: int = 7,
-        stride: int = 4, kv_stride: int = 4, pool: str | None = "conv", skip: str = "normalised", num_classes: int = 1000,
-        drop_path: float = 0.0,
+        stride: int = 4, kv_stride: int = 4, pool: str | None = "conv", pool_kernel: int | None = 3, skip: str = "normalised",
+        num_classes: int = 1000, drop_path: float = 0.0,
     ) -> None:  # fmt: skip
         super().__init__()
         frames = 3 if clip else 1
@@ -151,12 +158,13 @@ class MViT(nn.Module):
         widths = [width * 2 ** sum(b >= start for start in starts) for b in range(sum(depths))]
         self.blocks = nn.ModuleList()
         for b, (now, then) in enumerate(pairwise([*widths, widths[-1]])):
-            kv_stride = max(kv_stride // 2, 1) if b in starts else kv_stride
+            kv_stride = max(kv_stride // 2, 1) if b in starts and kv_stride else kv_stride
             rate = drop_path * b / max(sum(depths) - 1, 1)
             step = 2 if b in starts else 1
             block = MultiscaleBlock(
-                now, then, heads * now // width, q_stride=step, kv_stride=kv_stride, pool=pool, skip=skip, drop_path=rate, frames=frames
-            )
+                now, then, heads * now // width, q_stride=step, skip=skip, drop_path=rate,
+                kv_stride=kv_stride, pool=pool, frames=frames, kernel=pool_kernel,
+            )  # fmt: skip
             self.blocks.append(block)
         self.norm = nn.LayerNorm(widths[-1], eps=1e-6)
         self.head = nn.Linear(widths[-1], num_classes)

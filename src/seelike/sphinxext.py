@@ -1,6 +1,10 @@
 """Sphinx extension of the book: roles that print what was computed, offline mathematics, launch buttons.
 
-- {claim}`R21-1` prints a claim's estimate, interval and verdict at the tier of the site; {claim}`R21-1 @ cifar10` at another.
+- {claim}`R21-1` prints a claim's estimate, interval and answer at the tier of the site, with a link to the scorecard;
+  {claim}`R21-1 @ cifar10` at another.
+- {finding}, a directive, is a box of assertions with what they rest on (`seelike.findings`); the build warns where the ledger does not
+  support them.
+- {tiles} and {scores} print the matrix of tiles and the sentence of counts of some papers (`seelike.scorecard`).
 - {seconds}`03` prints how long a chapter took, {gigabytes}`03` its peak memory.
 - MathJax comes from a package and is copied into the site, fonts and one script.
 - On the site of a cast, references to chapters that it leaves out become plain text.
@@ -17,13 +21,16 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
 
-from seelike import claims, project, tiers
+from seelike import claims, findings, ledger, project, scorecard, tiers
 from seelike.project import timings
 
 MATHJAX = "mathjax/tex-chtml.js"
 NOTEBOOK_BRANCH = "notebooks"
+SCORECARD = "book/chapters/15_scorecard"
 
 
 @lru_cache(16)
@@ -54,10 +61,74 @@ def claim_role(name: str, rawtext: str, text: str, lineno: int, inliner: Any, *_
     env = inliner.document.settings.env
     env.note_reread()  # the number changes when the source of the page does not
     try:
-        return [nodes.inline(rawtext, claim_text(text, env.config.seelike_tier), classes=["claim"])], []
+        told = claim_text(text, env.config.seelike_tier)
     except KeyError:
         message = inliner.reporter.error(f"{text!r} is no claim of the ledger and tier.", line=lineno)
         return [inliner.problematic(rawtext, rawtext, message)], [message]
+    claim = text.partition("@")[0].strip()
+    target = f"{_upwards(env.docname)}{SCORECARD}.html#{scorecard.anchor(claim)}"
+    link = nodes.reference(rawtext, told, refuri=target, classes=["claim"], reftitle=f"{claim}: {ledger.get(claim).statement}")
+    return [nodes.inline(rawtext, told, classes=["claim"]) if env.config.seelike_partial else link], []
+
+
+def _upwards(page: str) -> str:
+    """From a page to the root of the site."""
+    return "../" * page.count("/")
+
+
+class Finding(SphinxDirective):
+    """A box of assertions; its argument is what they rest on."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+    has_content = True
+    option_spec = {"title": directives.unchanged}  # noqa: RUF012  # as docutils has it
+
+    def run(self) -> list[nodes.Node]:
+        """The box, and a warning for every condition that does not hold."""
+        self.env.note_reread()
+        try:
+            failed = findings.broken(self.arguments[0])
+        except ValueError as error:
+            failed = [str(error)]
+        told = [
+            self.state.document.reporter.warning(f"The ledger does not support this finding: {why}", line=self.lineno) for why in failed
+        ]
+        box = nodes.admonition("", classes=["finding"])
+        box += nodes.title("", self.options.get("title", "What we found"))
+        self.state.nested_parse(self.content, self.content_offset, box)
+        return [box, *told]
+
+
+class Tiles(SphinxDirective):
+    """The scorecard's matrix of tiles, of the papers named (by the beginning of their names) or of all."""
+
+    optional_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        """A table in HTML."""
+        self.env.note_reread()
+        link = f"{_upwards(self.env.docname)}{SCORECARD}.html" if self.env.docname != SCORECARD else ""
+        found = scorecard.tables(scorecard.places(self.env.config.seelike_tier))
+        return [nodes.raw("", scorecard.tiles(found, self.papers(), link), format="html")]
+
+    def papers(self) -> list[str]:
+        """The papers asked for."""
+        wanted = self.arguments[0].split(",") if self.arguments else [""]
+        return [paper for paper in scorecard.papers() if any(paper.startswith(w.strip()) for w in wanted)]
+
+
+class Scores(Tiles):
+    """The sentence of counts of some papers at the site's tier."""
+
+    def run(self) -> list[nodes.Node]:
+        """A paragraph."""
+        self.env.note_reread()
+        tier = self.env.config.seelike_tier
+        table = claims.table(tier).set_index("id")
+        where = f"on {tiers.get(tier).title}"
+        return [nodes.paragraph("", " ".join(scorecard.sentence(table, paper, where) for paper in self.papers()))]
 
 
 def measured_role(name: str, rawtext: str, text: str, lineno: int, inliner: Any, *_: Any) -> tuple[list[nodes.Node], list[nodes.Node]]:
@@ -122,6 +193,9 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_config_value("seelike_tier", project.DEFAULT, "env")
     app.add_config_value("seelike_partial", False, "env")
     app.add_role("claim", claim_role)
+    app.add_directive("finding", Finding)
+    app.add_directive("tiles", Tiles)
+    app.add_directive("scores", Scores)
     app.add_role("seconds", measured_role)
     app.add_role("gigabytes", measured_role)
     app.connect("missing-reference", left_out)
