@@ -184,20 +184,64 @@ def test_uniform_blocks_of_a_pyramid_stand_on_grids_of_their_own():
         attention.uniform_blocks(models.create("resnet"), x)
 
 
-def test_local_and_global_heads_side_by_side():
-    assert attention.mixed(np.array([1.0, 0.3, 0.6])) == pytest.approx(0.2)  # 0.5 - 0.3 is the smaller margin
-    assert attention.mixed(np.array([0.5, 0.4])) == pytest.approx(-0.15)  # all local
-    assert attention.mixed(np.array([0.9, 1.0])) == pytest.approx(-0.4)  # all global
-    assert attention.most_local(np.array([0.9, 0.7]), np.array([1.0, 0.6, 0.8])) == 0.6
+def test_the_most_local_and_the_most_global_head():
+    blocks = np.array([0.9, 0.7]), np.array([1.0, 0.6, 0.8])
+    assert attention.most_local(*blocks) == 0.6 and attention.most_global(*blocks) == 1.0
     assert np.isnan(attention.most_local(np.array([0.9, np.nan]), np.array([1.0])))
+    assert np.isnan(attention.most_global(np.array([0.9, np.nan]), np.array([1.0])))
 
 
-def test_the_trend_of_subsets_is_that_of_the_weakest_unit():
+def test_locality_that_is_lost_with_little_data():
+    local, flat = [np.array([0.2, 0.9]), np.array([0.5, 0.8])], [np.array([1.0, 0.9]), np.array([0.8, 1.0])]
+    assert attention.farther(flat, local) == pytest.approx(4)
+    assert attention.farther(flat, flat) == 1 and attention.farther(local, flat) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("prefix", [0, 1, 5])
+def test_entropy_of_known_rows(prefix):
+    """Half of a uniform head's patches: log(32) / log(64); one patch, however far: 0. The class token's share does not matter."""
+    n = 64 + prefix
+    weights = torch.zeros(1, 4, n, n)
+    weights[:, 0] = 1 / n
+    weights[:, 1, :, prefix : prefix + 32] = 1 / 32
+    weights[:, 2, :, n - 1] = 1
+    weights[:, 3] = 1 / n
+    if prefix:
+        weights[:, 3, :, prefix:] = 0.1 / 64
+        weights[:, 3, :, :prefix] = 0.9 / prefix
+    found = attention.entropy(weights, prefix=prefix)
+    torch.testing.assert_close(found, torch.tensor([[1.0, 5 / 6, 0.0, 1.0]]), rtol=1e-5, atol=1e-5)
+
+
+def test_queries_that_attend_to_no_patch_have_no_entropy():
+    weights = torch.full((1, 1, 5, 5), 0.2)
+    weights[:, :, 1] = torch.tensor([1.0, 0, 0, 0, 0])
+    assert attention.entropy(weights).item() == pytest.approx(1)
+    weights[:, :, 1:] = torch.tensor([1.0, 0, 0, 0, 0])
+    assert attention.entropy(weights).isnan()
+
+
+def test_distances_and_entropies_in_one_pass():
+    vit, x = models.create("vit_cls", seed=0).eval(), torch.randn(4, 3, 64, 64)
+    found = attention.heads_of(vit, [(x[:2],), (x[2:],)])
+    for one, other in zip(found.distance, attention.block_distances(vit, [(x[:2],), (x[2:],)]), strict=True):
+        np.testing.assert_array_equal(one, other)
+    with torch.no_grad(), capture.attention(vit) as maps:
+        vit(x[2:])
+    expected = [attention.entropy(w).mean(0).numpy() for w in maps.values()]
+    np.testing.assert_allclose([e[1] for e in found.entropy], expected, rtol=1e-5)
+    with pytest.raises(ValueError, match="ResNet has no attention to capture"):
+        attention.heads_of(models.create("resnet"), [(x,)])
+
+
+def test_the_trend_of_subsets_is_the_mean_over_units():
     reached = attention.reach(np.array([4.0, 8.0, 12.0]), [(0,), (0, 1), (1, 2), (0, 1, 2)])
     np.testing.assert_array_equal(reached, [4, 6, 10, 8])
     falling, swapped = -(reached**3), np.array([-4.0, -6.0, -8.0, -10.0])  # the last two the other way round
     assert attention.trend(reached, falling[:, None]) == pytest.approx(-1)
-    assert attention.trend(reached, np.stack([falling, swapped], 1)) == pytest.approx(-0.8)  # 1 - 6 * 2 / (4 * 15)
+    both = np.stack([falling, swapped], 1)
+    np.testing.assert_allclose(attention.trends(reached, both), [-1, -0.8])  # 1 - 6 * 2 / (4 * 15)
+    assert attention.trend(reached, both) == pytest.approx(-0.9)
 
 
 @pytest.mark.filterwarnings("error")
@@ -206,6 +250,7 @@ def test_no_trend_without_three_different_subsets():
     assert np.isnan(attention.trend(some[:2], some[:2, None]))
     assert np.isnan(attention.trend(np.ones(3), some[:, None]))
     assert np.isnan(attention.trend(some, np.stack([some, np.ones(3)], 1)))
+    np.testing.assert_array_equal(np.isnan(attention.trends(some, np.stack([some, np.ones(3)], 1))), [False, True])
 
 
 def test_the_spread_of_heads_with_and_without_their_grids():

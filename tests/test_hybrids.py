@@ -5,8 +5,9 @@ import torch
 from timm.models.vision_transformer import Block
 
 from seelike import capture, cmt, hybrids, models, mvit
+from seelike.recipes import RECIPES
 
-SIZES = {  # parameters in millions, billions of multiplications, image side; cmt_s as its settings give it (25.1 M is printed)
+SIZES = {  # parameters in millions, billions of multiplications, image side, as published; of cmt_s what its settings give
     "cmt_ti": (9.5, 0.64, 160),
     "cmt_xs": (15.2, 1.55, 192),
     "cmt_s": (26.26, 4.0, 224),
@@ -22,6 +23,12 @@ def test_published_parameters_and_multiplications(name):
     parameters, multiplications, side = SIZES[name]
     found, forward = models.cost(name, side)
     assert found / 1e6 == pytest.approx(parameters, rel=0.01) and forward / 1e9 == pytest.approx(multiplications, rel=0.03)
+
+
+def test_the_settings_of_cmt_s_give_more_parameters_than_are_printed():
+    found, forward = models.cost("cmt_s", 224)
+    assert found / 25.1e6 == pytest.approx(1.046, abs=1e-3) and forward / 1e9 == pytest.approx(4.0, rel=0.03)
+    assert models.cost("cmt_s", 224, expansion=3.7)[0] / 25.1e6 == pytest.approx(1, rel=0.01)
 
 
 def small_cmt(**options):
@@ -105,9 +112,69 @@ def test_unknown_variants_are_sentences():
         small_mvit(pool="sum")
     with pytest.raises(ValueError, match="The skip is normalised"):
         small_mvit(skip="bare")
+    with pytest.raises(ValueError, match="The norms of CMT are both, batch or layer, got 'none'"):
+        small_cmt(norms="none")
 
 
 def test_ablations_take_parts_out():
     whole = sum(p.numel() for p in small_cmt().parameters())
     for option in ("stem", "lpu", "irffn"):
         assert sum(p.numel() for p in small_cmt(**{option: False}).parameters()) < whole
+
+
+def outside(gradient, near):
+    """Whether a gradient with respect to pixels (3, h, w) is zero everywhere but in the first cell."""
+    gradient = gradient.clone()
+    gradient[:, :near, :near] = 0
+    return not gradient.any()
+
+
+def first_block(model, x):
+    """The map that enters attention in the first block, of which every position is one token."""
+    stage = model.stages[0]
+    y = stage.embed(model.stem(x)).flatten(2).mT
+    block = stage.blocks[0]
+    return y if block.lpu is None else y + block.lpu(y.mT.unflatten(2, (16, 16))).flatten(2).mT
+
+
+@pytest.mark.parametrize("convolutions", [False, True])
+def test_a_cmt_without_convolutions_knows_no_neighbours(convolutions):
+    model, x = small_cmt(convolutions=convolutions), torch.randn(1, 3, 64, 64, requires_grad=True)
+    first_block(model, x)[0, 0].sum().backward()
+    assert outside(x.grad[0], 4) == (not convolutions)
+    kinds = [m for m in model.modules() if isinstance(m, torch.nn.Conv2d) and m.kernel_size[0] > m.stride[0]]
+    assert bool(kinds) == convolutions and model(x).shape == (1, 10)
+
+
+def test_norms_of_one_kind():
+    for kind, other in (("layer", torch.nn.BatchNorm2d), ("batch", torch.nn.LayerNorm)):
+        model = small_cmt(norms=kind).train()
+        assert not any(isinstance(m, other) for m in model.modules()) and model(torch.randn(2, 3, 64, 64)).isfinite().all()
+    tokens = 3 + 2 * torch.randn(8, 50, 4)
+    flat = cmt.TokenBatchNorm(4).train()(tokens).flatten(0, 1)
+    torch.testing.assert_close(flat.mean(0), torch.zeros(4), atol=1e-5, rtol=0)
+    torch.testing.assert_close(flat.std(0, correction=0), torch.ones(4), atol=1e-4, rtol=0)
+
+
+def test_pooling_kernels_as_in_the_paper():
+    """Table 15: stride + 1; where nothing is strided, nothing is pooled."""
+    wide, none = small_mvit(pool="max", pool_kernel=None), small_mvit(pool="max", pool_kernel=None, kv_stride=0)
+    pools = [b.attn.pool_k and b.attn.pool_k.pool for b in wide.blocks]
+    assert [p and (p.kernel_size, p.stride) for p in pools] == [((5, 5), (4, 4)), ((3, 3), (2, 2)), None, None, None]
+    assert all(b.attn.pool_k is None and b.attn.pool_v is None for b in none.blocks)
+    assert [b.attn.pool_q is not None for b in none.blocks] == [False, True, True, False, True]
+    x = torch.randn(2, 3, 64, 64)
+    with capture.attention(none) as weights:
+        none(x)
+    assert next(iter(weights.values())).shape[-2:] == (257, 257)  # a class token and 16 x 16 positions, none of them pooled
+
+
+@pytest.mark.parametrize("name", [name for name, made in RECIPES["scenes"].items() if made.study == "ablation"])
+def test_every_ablation_is_another_network(name):
+    made = RECIPES["scenes"][name]
+    model = models.create(made.architecture, "scenes", seed=0, **made.options).eval()
+    whole = models.create(made.architecture, "scenes", seed=0).eval()
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        same = torch.equal(model(x), whole(x))
+    assert same == (not made.options) and made.factors["network"] == made.architecture

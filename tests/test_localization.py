@@ -16,24 +16,25 @@ def test_the_table_is_the_block_of_positions_and_patches():
     assert np.array_equal(localization.table(m), m[:4, 4:]) and np.array_equal(localization.pixels(m), m[4:, 4:])
 
 
-def test_own_patches_are_counted_in_the_interior_only():
+def test_own_patches_are_counted_in_the_interior_or_everywhere():
     assert localization.interior(4).nonzero()[0].tolist() == [5, 6, 9, 10]
     t = np.full((16, 16), 0.1)
     t[np.arange(16), np.arange(16)] = 0.05
     t[[5, 6, 9], [5, 6, 9]] = [0.4, 0.5, 0.6]
-    assert localization.own_share(t) == 0.75
-    assert localization.own_cka(t) == pytest.approx((0.4 + 0.5 + 0.6 + 0.05) / 4)
+    assert localization.own_share(t) == 0.75 and localization.own_share(t, "everywhere") == 3 / 16
+    assert localization.own_lead(t) == pytest.approx((0.3 + 0.4 + 0.5 - 0.05) / 4)
+    assert localization.own_lead(t, "everywhere") == pytest.approx((0.3 + 0.4 + 0.5 - 13 * 0.05) / 16)
 
 
-@pytest.mark.parametrize("statistic", [localization.own_share, localization.own_cka, localization.edges])
+def test_a_position_that_resembles_all_patches_alike_keeps_no_place():
+    t = np.repeat(np.arange(16.0)[:, None], 16, axis=1)
+    assert localization.own_lead(t) == 0 == localization.own_lead(t, "everywhere")
+
+
+@pytest.mark.parametrize("statistic", [localization.own_share, localization.own_lead, localization.toward_edge, localization.edge_lead])
 def test_a_grid_without_interior_is_a_sentence(statistic):
     with pytest.raises(ValueError, match="A grid of 2 x 2 positions has none that is not at the edge"):
         statistic(np.eye(4))
-
-
-def test_the_margin_is_the_smaller_of_two():
-    assert localization.margin(0.9, 0.4) == pytest.approx(0.2)  # 0.3 over the threshold, 0.2 over the ResNet and the lead
-    assert localization.margin(0.9, 0.8) == pytest.approx(-0.2) == localization.margin(0.4, 0.0)
 
 
 def edge_table(corner, elsewhere):
@@ -46,16 +47,53 @@ def edge_table(corner, elsewhere):
     return t
 
 
-def test_edges_compares_corners_with_the_interior():
-    assert localization.edges(edge_table(0.5, 0.0)) == pytest.approx(0.5)
-    assert localization.edges(edge_table(0.5, 0.3)) == pytest.approx(0.2)
-    assert localization.edges(edge_table(-0.2, 0.0)) == pytest.approx(-0.2)
+@pytest.mark.parametrize(("corner", "elsewhere"), [(0.5, 0.0), (0.5, 0.3), (-0.2, 0.0), (0.3, 0.3)])
+def test_corners_lean_towards_the_edge(corner, elsewhere):
+    t = edge_table(corner, elsewhere)
+    assert localization.toward_edge(t) == pytest.approx(corner)
+    assert localization.toward_edge(t, "interior") == pytest.approx(elsewhere)
+    assert localization.edge_lead(t) == pytest.approx(corner - elsewhere)
 
 
-def test_the_gap_is_the_larger_of_two():
-    single = np.array([0.5, 0.6, 0.7])
-    assert localization.gap(single, 0.61) == pytest.approx(20)
-    assert localization.gap(single, 0.95) == pytest.approx(35)
+def drawn_answers(truth, images, seed):
+    """Accuracy by batch of 64 images: some are hard for all positions, which are right independently otherwise."""
+    g = np.random.default_rng(seed)
+    easy = g.random((images, 1)) < 0.9
+    right = easy & (g.random((images, len(truth))) < truth)
+    return right.reshape(-1, 64, len(truth)).mean(1)
+
+
+def test_tokens_of_equal_accuracy_have_no_range():
+    raw, corrected = [], []
+    for seed in range(20):
+        single = drawn_answers(np.full(64, 0.95), 768, seed)
+        raw.append(100 * np.ptp(single.mean(0)))
+        corrected.append(localization.spread(single).value)
+    assert min(raw) > 2 and np.mean(corrected) < 0.25 * np.mean(raw) and np.median(corrected) < 0.25 * np.median(raw)
+
+
+@pytest.mark.parametrize("images", [768, 6144])
+def test_a_range_is_found_whatever_the_number_of_images(images):
+    truth = np.linspace(0.85, 0.95, 64)  # with one image in ten that none can tell, 9 points between the worst and the best
+    found = [localization.spread(drawn_answers(truth, images, seed)) for seed in range(20)]
+    assert np.mean([f.value for f in found]) == pytest.approx(9, rel=0.2 if images < 1000 else 0.1)
+    assert np.mean([f.draws.std(ddof=1) for f in found]) < 2
+
+
+def test_accuracies_without_any_difference_have_no_range():
+    assert localization.spread(np.full((6, 9), 0.5)).value == 0
+
+
+def test_what_pooling_adds_and_what_a_factor_can_be():
+    single = np.array([0.3, 0.5, 0.7])
+    assert localization.pooling_gain(single, 0.61) == pytest.approx(11)
+    assert localization.ceiling(single) == pytest.approx(2)
+    assert localization.advantage(np.array([0.9, 0.7]), single) == pytest.approx(30)
+
+
+def test_the_tokens_of_the_paper():
+    assert localization.spots(7) == [(0, 0), (2, 1), (4, 2), (4, 4)]
+    assert all(len(set(localization.spots(side))) == 4 for side in (4, 8, 14))
 
 
 def test_a_network_that_passes_its_patches_on_keeps_their_place():
@@ -70,7 +108,9 @@ def test_a_network_that_passes_its_patches_on_keeps_their_place():
     found = localization.at_last_block(model, batches)
     assert localization.own_share(localization.table(found.compute().to_numpy())) == 1
     assert localization.resampled(found, localization.own_share).value == 1
-    assert localization.by_depth(model, batches) == {1: 1, 3: 1, 5: 1, 7: 1}
+    assert localization.resampled(found, localization.own_share, localization.pixels).value == 1
+    tables = localization.by_depth(model, batches)
+    assert list(tables) == [1, 3, 5, 6, 7] and all(localization.own_share(t) == 1 for t in tables.values())
 
 
 def test_a_last_block_without_interior_is_left_out():
@@ -135,6 +175,9 @@ def test_the_position_that_holds_the_answer_is_found():
     every = localization.together(model, shown, asked)
     assert list(every) == ["mean of patches", "mean of tokens", "first patch"] and every["first patch"].shape == (4, 2)
     assert every["first patch"].min() == 1
+    last = localization.one_and_all(model, shown, asked)
+    assert last.shape == (4, 5) and np.array_equal(last[:, :4], single["blocks.1"])
+    assert np.array_equal(last[:, 4], every["mean of patches"][:, 1])
     here = torch.zeros(80, 4, dtype=torch.bool)
     here[:, 0] = True
     on, off = localization.on_and_off(model, shown, asked, lambda side: (here, ~here) if side == 2 else ())

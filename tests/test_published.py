@@ -27,8 +27,22 @@ def test_fetching_takes_what_is_needed_and_nothing_else(tmp_path, monkeypatch):
     monkeypatch.setattr(published, "CHECKSUMS", kinds)
     for _ in range(2):
         made = published.fetch(tmp_path / "mirror", source, "HEAD")
-    assert [p.name for p in made] == list(kinds) and sorted(f.name for f in (tmp_path / "mirror").rglob("*") if f.is_file()) == [
-        "a.csv"
-    ] * 2
+    assert [p.name for p in made] == list(kinds) == ["cue-conflict", "silhouettes", "edges"]
+    assert sorted(f.name for f in (tmp_path / "mirror").rglob("*") if f.is_file()) == ["a.csv"] * 3
     with pytest.raises(ConnectionError, match="git clone failed"):
         published.fetch(tmp_path / "mirror", f"file://{tmp_path / 'nowhere'}")
+
+
+@pytest.mark.parametrize("kind", ["silhouettes", "edges"])
+def test_every_network_of_the_decisions_has_a_family(mirror, monkeypatch, kind):
+    monkeypatch.setenv("SEELIKE_MIRROR", str(mirror))
+    table = published.decisions(kind)
+    named = [name for names in published.NETWORKS.values() for name in names]
+    assert len(named) == len(set(named)) == 31 and table.image.nunique() == 160
+    assert set(table.observer) == {*named, *(f"subject-{i:02d}" for i in range(1, 11))}
+    with pytest.raises(ValueError, match="cue-conflict, silhouettes, edges, not on 'sketches'"):
+        published.decisions("sketches")
+
+
+def test_the_stages_of_the_authors_are_seven_each():
+    assert all(len(points) == 7 and all(0 < share < 100 for point in points for share in point) for points in published.FINE_TUNED.values())

@@ -101,12 +101,75 @@ def test_the_largest_step():
     assert erf.largest_step(np.array([3.0, 5.0, 3.0]))[0] == 0.25 and np.isnan(erf.largest_step(np.array([3.0, 5.0, 3.0]))[1])
 
 
-def test_one_step_midway_has_two_margins():
-    steady, midway, late = np.arange(5.0), np.array([1.0, 1, 9, 9]), np.array([1.0, 1, 1, 9])
-    assert erf.midway(midway, steady) == pytest.approx(0.2)  # in the middle exactly; by its share the margin would be 0.75
-    assert erf.midway(late, steady) == pytest.approx(0.2 - 1 / 3)
-    assert erf.midway(np.array([0.0, 3, 7, 10]), midway) == pytest.approx(0.4 - 1)
-    assert np.isnan(erf.midway(np.ones(4), steady))
+def test_a_heavy_tail_that_half_of_the_mass_does_not_see():
+    """Two fields with one core of 60 %: the rest of the one lies around it, that of the other far out. By hand, on whole pixels."""
+    near, far = np.zeros((2, 101, 101))
+    for field, at in ((near, 2), (far, 40)):
+        field[50, 50] = 0.6
+        field[50, [50 - at, 50 + at]] = field[[50 - at, 50 + at], 50] = 0.1
+    assert erf.radius(near) == erf.radius(far) == 0
+    assert erf.spread(near) == pytest.approx(2 * 0.4**0.5) and erf.spread(far) == pytest.approx(40 * 0.4**0.5)
+    assert erf.radius(far, 0.9) == 40
+    assert erf.wider(erf.spread(np.stack([far, near])), erf.spread(np.stack([near, far]))) == pytest.approx(20)
+
+
+def test_spread_of_known_fields():
+    assert erf.uniform_spread(64) == pytest.approx(np.sqrt((64**2 - 1) / 6))
+    rows, columns = np.mgrid[:201, :201] - 100
+    gaussian = np.exp(-(rows**2 + columns**2) / (2 * 15**2))
+    assert erf.spread(gaussian) == pytest.approx(15 * 2**0.5, rel=1e-3)
+    assert erf.spread(7 * np.roll(gaussian, 20, 0)) == pytest.approx(erf.spread(gaussian), rel=1e-2)
+    assert np.isnan(erf.spread(np.zeros((5, 5)))) and erf.spread(np.ones((2, 3, 5, 5))).shape == (2, 3)
+
+
+def test_three_centres():
+    field = np.zeros((9, 9))
+    field[1, 1], field[1, 7] = 3.0, 1.0
+    assert erf.spread(field) == pytest.approx((0.75 * 1.5**2 + 0.25 * 4.5**2) ** 0.5)
+    assert erf.spread(field, "peak") == pytest.approx((0.25 * 36) ** 0.5)
+    assert erf.spread(field, "middle") == pytest.approx(18**0.5)
+    assert (erf.radius(field, 0.5, "peak"), erf.radius(field, 1.0, "peak")) == (0, 6)
+    with pytest.raises(ValueError, match="about 'mass', 'peak' or 'middle', got 'corner'"):
+        erf.spread(field, "corner")
+    with pytest.raises(ValueError, match="without negative numbers"):
+        erf.spread(-field)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_depth_at_which_most_of_the_end_is_reached():
+    assert erf.reached(np.array([0.0, 4.0, 8.0, 10.0, 10.0])) == pytest.approx(0.5)
+    assert erf.reached(np.array([0.0, 10.0])) == pytest.approx(0.8)  # along the line between two blocks
+    assert erf.reached(np.array([9.0, 9.5, 10.0])) == 0
+    assert erf.reached(np.array([0.0, 9.0, 2.0, 10.0])) == pytest.approx(8 / 9 / 3)  # the first time
+    assert erf.reached(np.array([0.0, 4.0, 8.0, 10.0, 10.0]), 0.4) == pytest.approx(0.25)
+    assert np.isnan(erf.reached(np.ones(1))) and np.isnan(erf.reached(np.array([1.0, np.nan, 1.0])))
+
+
+def test_an_early_field_and_a_steady_one():
+    early, steady = np.array([8.0, 10.0, 10.0, 10.0, 10.0]), np.arange(5.0)
+    assert erf.earlier(early, steady) == pytest.approx(-0.8) and erf.earlier(steady, early) == pytest.approx(0.8)
+    assert erf.in_fewer_steps(early, steady) == pytest.approx(0.75) and erf.in_fewer_steps(steady, steady) == 0
+    assert np.isnan(erf.in_fewer_steps(np.ones(4), steady))
+
+
+def test_a_patch_that_stands_out():
+    field = np.ones((2, 64, 64))
+    assert erf.stands_out(field, 8) == 1
+    field[0, 32:40, 32:40] = 3
+    assert erf.stands_out(field, 8) == pytest.approx(2)  # 3 in one sublayer, 1 in the other
+    field[:, :8, :8] = 6  # a stronger patch elsewhere
+    assert erf.stands_out(field, 8) == pytest.approx((0.5 + 1 / 6) / 2)
+
+
+def test_what_happens_where_a_stage_starts():
+    curve, stage = np.array([2.0, 3.0, 1.5, 4.0, 9.0]), [1, 1, 2, 2, 3]
+    assert erf.at_starts(curve, stage) == [-1.5, 5.0]
+    assert erf.at_starts(curve, [1] * 5) == []
+
+
+def test_the_stem_of_a_network_of_maps():
+    assert erf.stem(models.create("resnet")) == ["conv1"]
+    assert erf.stem(models.create("vit_cls")) == erf.stem(models.create("mixer")) == erf.stem(nn.Linear(3, 3)) == []
 
 
 def test_sublayers_are_where_sums_are_heard():

@@ -73,7 +73,7 @@ def test_a_norm_ratio_is_of_what_is_added_and_not_of_what_comes_before_layer_sca
 @pytest.mark.parametrize(("name", "side", "sums"), [("resnetv2_50x1_bit", 64, 16), ("tf_efficientnet_lite0", 64, 9)])
 def test_networks_of_timm(name, side, sums):
     found = residual.residuals(timm.create_model(name), [torch.randn(2, 3, side, side)])
-    assert len(found) == sums and all(np.isfinite(r.ratio).all() and r.ratio.shape == r.cosine.shape for r in found.values())
+    assert len(found) == sums and all(np.isfinite(r.ratio).all() and r.ratio.shape == r.along.shape for r in found.values())
 
 
 def test_unknown_blocks_are_a_sentence():
@@ -150,27 +150,55 @@ def test_skips_are_removed_once_and_trained_norms_stay():
 
 
 def summed(ratio, cosine=0.5):
-    return residual.Residuals(np.asarray(ratio, float), np.full(np.shape(ratio), cosine))
+    ratio = np.asarray(ratio, float)
+    return residual.Residuals(ratio, np.full(ratio.shape, cosine), np.log(ratio), np.full(ratio.shape, 0.75))
 
 
-def one_vit(low, high):
-    """Two blocks with a class token and four patches, one batch; ratio of class token and of patches in either block."""
+def a_vit(mlp, attention):
+    """One batch of a ViT with a class token and four patches; its log ratio by block at the class token, and 0 at the patches."""
     found = {}
-    for i, (token, patches) in enumerate((low, high)):
-        for branch in ("attn", "mlp"):
-            found[f"blocks.{i}.{branch}"] = summed([[token, *[patches] * 4]])
-    return found
+    for i, (token, other) in enumerate(zip(mlp, attention, strict=True)):
+        found[f"blocks.{i}.attn"] = summed([[np.exp(other), *[1] * 4]])
+        found[f"blocks.{i}.mlp"] = summed([[np.exp(token), *[1] * 4]])
+    return residual.by_token(found, "log")
 
 
-def test_two_phases_is_the_smaller_margin():
-    z = residual.by_token(one_vit((5, 2), (1, 8))).mean(0)
-    assert z.shape == (4, 5) and residual.margins(z) == (3, 7) and residual.two_phases(z) == 3
-    assert residual.two_phases(residual.by_token(one_vit((5, 2), (4, 1))).mean(0)) == -3
+def phases(z):
+    return {name: residual.phase(z, *of) for name, of in residual.PHASES.items()}
 
 
-def test_of_an_odd_number_of_blocks_the_last_is_left_out():
-    z = residual.by_token(one_vit((5, 2), (1, 8))).mean(0)
-    assert residual.margins(np.concatenate([z, 100 * z[:2]])) == (3, 7)
+def test_opposite_effects_of_the_two_branches_are_kept_apart():
+    z = a_vit(mlp=[9, 2, 2, -1, -1, 9], attention=[-9, -2, -2, 1, 1, -9])
+    assert z.shape == (1, 12, 5)
+    found = phases(z.mean(0))
+    assert list(found.values()) == pytest.approx([2, 1, -2, -1])
+    lead = residual.leads(z.mean(0))
+    assert lead["MLP"] == pytest.approx([9, 2, 2, -1, -1, 9]) and lead["MLP"] + lead["attention"] == pytest.approx(0)
+
+
+def test_first_last_and_middle_blocks_are_in_no_half():
+    z = a_vit(mlp=[50, 2, 70, 3, 90], attention=[0] * 5).mean(0)
+    assert phases(z) == pytest.approx({"MLP, lower half": 2, "MLP, upper half": -3, "attention, lower half": 0, "attention, upper half": 0})
+
+
+def test_equal_tokens_have_no_phases():
+    assert list(phases(a_vit(mlp=[0] * 4, attention=[0] * 4).mean(0)).values()) == [0, 0, 0, 0]
+
+
+def test_one_image_with_a_huge_ratio_does_not_carry_a_log_ratio_away():
+    class Doubles(torch.nn.Module):
+        def forward(self, x):
+            return x * torch.tensor([1e-6, 1.0, 1.0])[:, None, None]
+
+    model = models.create("vit_cls", seed=0).eval()
+    block = model.blocks[3]
+    block.norm2, block.mlp, block.ls2 = torch.nn.Identity(), torch.nn.Identity(), Doubles()
+    found = residual.residuals(model, batch(3))["blocks.3.ls2"]
+    np.testing.assert_allclose(found.log, np.log(1e6) / 3, rtol=1e-4)
+    assert found.ratio.min() > 3e5
+    norms = residual.norms(model, batch(3))["blocks.3.ls2"]
+    assert norms.skip.shape == (3, 65)
+    np.testing.assert_allclose((norms.skip / norms.branch)[1:], 1, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +206,7 @@ def test_of_an_odd_number_of_blocks_the_last_is_left_out():
     [
         ({"a.attn": summed([[1] * 4]), "a.mlp": summed([[1] * 4])}, "has no class token"),
         ({"a.bn": summed([[1] * 16]), "b.bn": summed([[1] * 4])}, "have 4, 16 positions: a ViT, in which all have as many"),
-        ({"a.attn": summed([[1] * 5]), "a.mlp": summed([[1] * 5])}, "at least 2 blocks, which have 4 residual sums, got 2"),
+        ({"a.attn": summed([[1] * 5]), "a.mlp": summed([[1] * 5])}, "at least 4 blocks, which have 8 residual sums, got 2"),
     ],
 )
 def test_networks_without_a_class_tokens_path_are_a_sentence(found, message):
@@ -187,7 +215,7 @@ def test_networks_without_a_class_tokens_path_are_a_sentence(found, message):
 
 
 def test_registers_are_no_patches():
-    found = {f"blocks.{i}.{branch}": summed([[9, 0, 0, 1, 2, 3, 4]]) for i in (0, 1) for branch in ("attn", "mlp")}
+    found = {f"blocks.{i}.{branch}": summed([[9, 7, 7, 1, 2, 3, 4]]) for i in range(4) for branch in ("attn", "mlp")}
     assert residual.by_token(found)[0, 0].tolist() == [9, 1, 2, 3, 4]
 
 
@@ -197,14 +225,33 @@ def test_sums_count_alike_whatever_their_positions():
 
 
 def test_lines_are_split_as_far_as_a_network_allows():
-    drawn = residual.lines(one_vit((5, 2), (1, 8)))
+    found = {
+        f"blocks.{i}.{branch}": summed([[token, *[patches] * 4]])
+        for i, (token, patches) in enumerate([(5, 2), (1, 8)])
+        for branch in ("attn", "mlp")
+    }
+    drawn = residual.lines(found)
     assert list(drawn) == ["attention, patches", "attention, class token", "MLP, patches", "MLP, class token"]
-    assert drawn["MLP, class token"] == {"ratio": [5, 1], "cosine": [0.5, 0.5]} and drawn["attention, patches"]["ratio"] == [2, 8]
-    assert residual.lines({"a.bn": summed([[1] * 16]), "b.bn": summed([[3] * 4])}) == {"block": {"ratio": [1, 3], "cosine": [0.5, 0.5]}}
+    assert drawn["MLP, class token"] == {"ratio": [5, 1], "cosine": [0.5, 0.5], "along": [0.75, 0.75]}
+    assert drawn["attention, patches"]["ratio"] == [2, 8]
+    one = residual.lines({"a.bn": summed([[1] * 16]), "b.bn": summed([[3] * 4])})
+    assert one == {"block": {"ratio": [1, 3], "cosine": [0.5, 0.5], "along": [0.75, 0.75]}}
     mixer = {"a.mlp_tokens": summed([[1] * 4]), "a.mlp_channels": summed([[2] * 4])}
     assert list(residual.lines(mixer)) == ["token mixing", "MLP"]
 
 
-def test_the_price_is_counted_from_the_middle_of_the_range():
-    assert residual.price(0.95, 0.905) == pytest.approx(0)
-    assert residual.price(0.95, 0.95) == pytest.approx(4.5) == residual.price(0.95, 0.86)
+def test_skip_and_sum_of_equal_and_orthogonal_vectors_meet_at_half_a_right_angle():
+    model = models.create("vit_cls", seed=0).eval()
+    block = model.blocks[3]
+    turn = torch.zeros(96, 96)
+    turn[torch.arange(48), torch.arange(48, 96)], turn[torch.arange(48, 96), torch.arange(48)] = 1, -1
+    block.norm2, block.mlp, block.ls2 = torch.nn.Identity(), torch.nn.Identity(), torch.nn.Linear(96, 96, bias=False)
+    block.ls2.weight.data = turn
+    found = residual.residuals(model, batch())["blocks.3.ls2"]
+    np.testing.assert_allclose(found.cosine, 0, atol=1e-5)
+    np.testing.assert_allclose(found.along, 0.5**0.5, rtol=1e-5)
+
+
+def test_the_price_is_lost_accuracy_in_points():
+    assert residual.price(0.95, 0.905) == pytest.approx(4.5)
+    assert residual.price(0.92, 0.94) == pytest.approx(-2)

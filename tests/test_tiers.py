@@ -10,6 +10,7 @@ from conftest import ROOT
 from safetensors.torch import save_file
 
 from seelike import casts, data, doctor, models, project, tiers
+from seelike.chapter import Chapter
 
 
 def test_no_other_module_and_no_notebook_compares_a_tiers_name():
@@ -101,6 +102,15 @@ def test_a_broken_cast_is_one_sentence(cast, changes, message):
 def test_a_file_that_is_no_cast(cast, text, message):
     with pytest.raises(ValueError, match=message):
         tiers.get(str(cast(text=text)))
+
+
+def test_a_cast_may_take_fewer_images_in_a_chapter(cast):
+    assert tiers.get(str(cast())).most == {}
+    path = str(cast({"most": {"05": 32}}))
+    assert [len(Chapter(chapter, path).images(96, seed=0)) for chapter in ("04", "05")] == [96, 32]
+    for wrong in ({"5": 32}, {"05": 4}):
+        with pytest.raises(ValueError, match="most"):
+            tiers.get(str(cast({"most": wrong})))
 
 
 def test_no_such_file():

@@ -160,7 +160,8 @@ def uniform_blocks(model: nn.Module, x: Float[Tensor, "b 3 side side"], *, strid
 def spread(distances: Sequence[Float[np.ndarray, " _"]], own: Sequence[float] | None = None) -> float:
     """Largest minus smallest mean distance of the heads of all blocks (Fan et al. 2021, Fig. A.6).
 
-    distances: of the heads of every block, in pixels or over that of uniform attention. own: of every block when its attention is uniform (`uniform_blocks`), subtracted first.
+    distances: of the heads of every block, in pixels or over that of uniform attention. own: of every block when its attention is
+    uniform (`uniform_blocks`), subtracted first.
     """
     means = np.concatenate([heads - alone for heads, alone in zip(distances, own or [0.0] * len(distances), strict=True)])
     return float(np.ptp(means))

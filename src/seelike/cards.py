@@ -58,6 +58,11 @@ class Card(Strict):
         return f"{self.name}-{self.seed}"
 
     @property
+    def conflicts(self) -> int:
+        """Images with cue conflict behind each point of its learning curve, at tiers that have them."""
+        return int(self.recipe.get("conflict", 0)) or self.points // 2
+
+    @property
     def share(self) -> Share:
         """Its accuracy and the number of images behind it, for `intervals.difference`."""
         return Share(self.accuracy, self.test_images)
@@ -91,11 +96,18 @@ def runs(card: Card) -> list[Card]:
 
 
 def course(card: Card, stages: int) -> list[dict[str, float]]:
-    """Points of the learning curve before a run, where the one that it went on from ended, and at the end of each of its equal stages."""
-    before, each = origin(card), len(card.curve) // stages
+    """Points of the learning curve before a run and at the end of each of its equal stages.
+
+    Before is the run's own point at no images, or else where the run that it went on from ended.
+    """
+    start = origin(card)
+    before, curve = (None if start is None else start.curve[-1]), card.curve
+    if curve and curve[0].get("images") == 0:
+        before, curve = curve[0], curve[1:]
+    each = len(curve) // stages
     if before is None or not each:
         raise ValueError(f"{card.label} has no course of {stages} stages: it began with fresh weights, or has fewer points than stages.")
-    return [before.curve[-1], *card.curve[each - 1 :: each]]
+    return [before, *curve[each - 1 :: each]]
 
 
 def read(path: Path) -> Card:

@@ -5,6 +5,7 @@ name: mine                      # of the folder and the site; default: the file'
 images: photographs/            # a folder, a tier's name, or {hub: owner/name, split: validation, image: image, label: label}
 labels: labels.csv              # optional, for a flat folder: columns file,label
 side: 224                       # of the images in pixels
+most: {"05": 32}                # optional: images that a chapter takes at most, by its number
 networks:                       # by role; several of one role are several seeds
   vit_cls: {timm: vit_tiny_patch16_224, pretrained: true}
   resnet:
@@ -90,6 +91,7 @@ class CastFile(Strict):
     images: str | HubEntry
     labels: str | None = None
     side: int | None = Field(default=None, ge=16, le=1024)
+    most: dict[Annotated[str, Field(pattern=r"^\d\d$")], Annotated[int, Field(ge=8)]] = Field(default_factory=dict)
     networks: dict[Annotated[str, Field(pattern=r"^\w+$")], Annotated[list[NetworkEntry], BeforeValidator(_several)]] = Field(min_length=1)
 
 
@@ -107,7 +109,7 @@ def _read(path: Path, changed: int) -> Tier:
     if (name in tiers.TIERS or name in RESERVED) and path.parent != tiers.CASTS:
         raise ValueError(f"{path}: a cast cannot be called {name!r}, which is a name of the book's own: give it another.")
     networks = tuple(_network(role, seed, entry, path) for role, entries in file.networks.items() for seed, entry in enumerate(entries))
-    return _tier(file, path, name, networks)
+    return replace(_tier(file, path, name, networks), most=file.most)
 
 
 def _tier(file: CastFile, path: Path, name: str, networks: tuple[Network, ...]) -> Tier:

@@ -105,7 +105,10 @@ class Chapter:
         return f"Not shown: this part needs {' and '.join(meant)}; {self.tier.title} has {have}."
 
     def images(self, n: int, seed: int, *, split: str = "test", batch_size: int = data.BATCH) -> Images | ImageStream:
-        """Images of the tier in batches of one size, at least eight of them; all that there are where they are fewer than n."""
+        """Images of the tier in batches of one size, at least eight of them; all that there are where they are fewer than n.
+
+        A cast may say that a chapter takes fewer (`Tier.most`).
+        """
         chosen = self._at_most(n, seed, split)
         size = max(min(batch_size, len(chosen) // BATCHES), 4)
         return chosen.with_batches(size, drop_last=len(chosen) % size > 0)
@@ -117,6 +120,7 @@ class Chapter:
         return shots, test.with_batches(size, drop_last=len(test) % size > 0)
 
     def _at_most(self, n: int, seed: int, split: str) -> Images | ImageStream:
+        n = min(n, self.tier.most.get(self.number, n))
         if not self.tier.trained_here and not self.tier.truth:
             whole = len(data.load(self.tier, split))
             if whole < n:
@@ -189,16 +193,18 @@ class Chapter:
         """The chapter's claims that were decided at its own tier, or at another."""
         return claims.chapter(self.number, tier or self.tier)
 
-    def panel(self, claim: str) -> None:
-        """Draw a claim's other analyses (`seelike.panels`), as recorded, around its number."""
-        analyses = claims.panel(claim, self.tier)
+    def panel(self, claim: str, tier: str | Tier | None = None) -> None:
+        """Draw a claim's other analyses (`seelike.panels`), as recorded at the chapter's tier (or another), around its number."""
+        where = tier or self.tier
+        title = "Published numbers" if where == claims.DATA else tiers.get(where).title
+        analyses = claims.panel(claim, where)
         if not analyses:
-            absent(f"Not shown: no other analyses of {claim} were recorded at {self.tier.title}.", figure=True)
+            absent(f"Not shown: no other analyses of {claim} were recorded at {title}.", figure=True)
             return
-        entry = claims.recorded_of(claim, self.tier)
+        entry = claims.recorded_of(claim, where)
         plots.sign(
             plots.specification(ledger.get(claim), analyses, entry.interval() if entry else None),
-            f"{self.tier.title} · {len(analyses)} analyses, recorded by python -m seelike.panels",
+            f"{title} · {len(analyses)} analyses, recorded by python -m seelike.panels",
         )
 
     def recorded(self, section: str) -> list[Recorded]:

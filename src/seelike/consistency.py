@@ -8,17 +8,23 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 from scipy.spatial.distance import jensenshannon
+from scipy.stats import norm
+from scipy.stats import t as student
 
 from seelike.intervals import NORMAL, Estimate, Resampled, around, normal, over_left_out
 
 CUES = r"([a-z]+)\d*-([a-z]+)\d*\."
+ANGLES = 200  # steps of the integral behind a tetrachoric correlation: the third decimal holds
+Shares = float | Float[np.ndarray, "..."]
+Kappas = Callable[[np.ndarray], np.ndarray]
 COLUMNS = {"subj": "observer", "imagename": "image", "category": "truth", "object_response": "response"}
 
 
@@ -81,26 +87,38 @@ def kappas(right: Bool[np.ndarray, "observers trials"]) -> Float[np.ndarray, "ob
     return np.divide(observed - expected, 1 - expected, out=np.ones_like(observed), where=observed < 1)
 
 
-def family_margin(right: Bool[np.ndarray, "families seeds trials"]) -> float:
-    """Mean kappa of two networks of one family minus that of two networks of different families, from right and wrong answers."""
+def kappas_over_largest(right: Bool[np.ndarray, "observers trials"]) -> Float[np.ndarray, "observers observers"]:
+    """Error consistency of every two observers over the largest that their accuracies allow; 1 where they always agree."""
+    accuracy = right.mean(1)
+    largest, found = largest_kappa(accuracy[:, None], accuracy), kappas(right)
+    return np.divide(found, largest, out=np.full_like(found, np.nan), where=largest > 0)
+
+
+def family_margin(right: Bool[np.ndarray, "families seeds trials"], alike: Kappas = kappas) -> float:
+    """Mean of how alike two networks of one family err, minus that of two networks of different families, from right and wrong answers.
+
+    alike: matrix over networks of how alike they err, from (networks, trials): `kappas`, `kappas_over_largest`, `latent_correlations`.
+    """
     families, seeds, trials = right.shape
     if families < 2 or seeds < 2:
         raise ValueError(f"A margin between families needs 2 families of 2 networks at least, got {families} of {seeds}.")
-    k = kappas(right.reshape(-1, trials))
+    k = alike(right.reshape(-1, trials))
     same = np.kron(np.eye(families), np.ones((seeds, seeds))).astype(bool)
     return float(k[same & ~np.eye(len(k), dtype=bool)].mean() - k[~same].mean())
 
 
-def family_estimate(right: Bool[np.ndarray, "families seeds trials"], rng: np.random.Generator, draws: int = 200) -> Estimate:
+def family_estimate(
+    right: Bool[np.ndarray, "families seeds trials"], rng: np.random.Generator, draws: int = 200, alike: Kappas = kappas
+) -> Estimate:
     """`family_margin` with an interval over trials (resampled by `rng`) and seeds (a jackknife), added in quadrature.
 
-    ValueError for fewer than 3 seeds, for without one of them each family needs two.
+    ValueError for fewer than 3 seeds, because without one of them each family needs two.
     """
     trials, seeds = right.shape[2], right.shape[1]
-    resampled = [family_margin(right[:, :, rng.integers(0, trials, trials)]) for _ in range(draws)]
-    leave = [family_margin(np.delete(right, i, axis=1)) for i in range(seeds)]
+    resampled = [family_margin(right[:, :, rng.integers(0, trials, trials)], alike) for _ in range(draws)]
+    leave = [family_margin(np.delete(right, i, axis=1), alike) for i in range(seeds)]
     half = np.hypot(NORMAL * np.std(resampled, ddof=1), over_left_out(leave))
-    return around(family_margin(right), float(half))
+    return around(family_margin(right, alike), float(half))
 
 
 def expected_agreement(accuracy_a: float, accuracy_b: float) -> float:
@@ -117,10 +135,43 @@ def consistency_bounds(expected: float) -> tuple[float, float]:
     return float((low - expected) / (1 - expected)), float((high - expected) / (1 - expected))
 
 
-def largest_kappa(accuracy_a: float, accuracy_b: float) -> float:
-    """Error consistency of two observers of these accuracies whose errors coincide as far as they can; NaN where neither ever errs."""
-    expected = expected_agreement(accuracy_a, accuracy_b)
-    return (1 - abs(accuracy_a - accuracy_b) - expected) / (1 - expected) if expected < 1 else float("nan")
+def largest_kappa(accuracy_a: Shares, accuracy_b: Shares) -> Any:
+    """Error consistency of two observers of these accuracies whose errors coincide as far as they can; NaN where neither ever errs.
+
+    Accuracies are numbers, or arrays that broadcast.
+    """
+    a, b = np.asarray(accuracy_a, float), np.asarray(accuracy_b, float)
+    expected = a * b + (1 - a) * (1 - b)
+    largest = np.divide(1 - np.abs(a - b) - expected, 1 - expected, out=np.full(expected.shape, np.nan), where=expected < 1)
+    return largest if largest.ndim else float(largest)
+
+
+def latent_correlation(accuracy_a: Shares, accuracy_b: Shares, both: Shares, trials: int) -> Float[np.ndarray, "..."]:
+    """Tetrachoric correlation (Pearson 1900) of two observers: that of a normal ease of trials, above whose thresholds they are right.
+
+    Unlike kappa, and kappa over its largest, it does not change when only the thresholds, hence the accuracies, do. both: share of the
+    trials on which both are right. All three broadcast. An empty cell of the fourfold table counts as half a trial, as usual, so that
+    the result stays inside of -1 and 1. NaN where an observer is never or always right.
+    """
+    p, q, joint = np.broadcast_arrays(*(np.asarray(x, float) for x in (accuracy_a, accuracy_b, both)))
+    known = (p > 0) & (p < 1) & (q > 0) & (q < 1)
+    x, y = (norm.ppf(np.where(known, share, 0.5))[..., None] for share in (p, q))
+    least, most = np.maximum(p + q - 1, 0), np.minimum(p, q)
+    asked = np.clip(joint, least + 0.5 / trials, most - 0.5 / trials) - least
+    step = np.pi / ANGLES
+    angle = (np.arange(ANGLES) + 0.5) * step - np.pi / 2  # correlation = sin(angle): the integrand is then smooth (Genz 2004)
+    density = np.exp(-(x**2 + y**2 - 2 * x * y * np.sin(angle)) / (2 * np.cos(angle) ** 2)) * step / (2 * np.pi)
+    upper = np.cumsum(density, axis=-1)
+    at = np.minimum((upper < asked[..., None]).sum(-1), ANGLES - 1)
+    above, inside = (np.take_along_axis(v, at[..., None], -1)[..., 0] for v in (upper, density))
+    within = np.clip(np.divide(asked - above + inside, inside, out=np.zeros_like(asked), where=inside > 0), 0, 1)
+    return np.where(known, np.sin((at + within) * step - np.pi / 2), np.nan)
+
+
+def latent_correlations(right: Bool[np.ndarray, "observers trials"]) -> Float[np.ndarray, "observers observers"]:
+    """`latent_correlation` of every two observers, from their right and wrong answers to the same trials."""
+    r, accuracy = right.astype(float), right.mean(1)
+    return latent_correlation(accuracy[:, None], accuracy, r @ r.T / r.shape[1], r.shape[1])
 
 
 def confusion(decisions: pd.DataFrame, categories: Sequence[str]) -> pd.DataFrame:
@@ -217,11 +268,60 @@ def interval(resampled: pd.Series) -> Estimate:
     return normal(float(resampled["all"]), float(resampled.drop("all").std()))
 
 
+def compared(table: pd.DataFrame, a: Sequence[str], b: Sequence[str]) -> Estimate:
+    """Mean of a measure over some observers minus that over others, from a table of `against_humans`.
+
+    The interval holds the resampled images and humans and, where a side has several networks, Welch's over networks, in quadrature;
+    the spread over networks contains some of that over images, so that it is rather too wide.
+    """
+    rows = [table.loc[list(names)] for names in (a, b)]
+    over = _over_networks(*((float(r["all"].var()) / len(r), len(r) - 1) for r in rows))
+    e = interval(rows[0].mean() - rows[1].mean())
+    return around(e.estimate, float(np.hypot(e.high - e.estimate, over)))
+
+
+def given_accuracy(table: pd.DataFrame, accuracy: pd.DataFrame, a: Sequence[str], line: Sequence[str]) -> Estimate:
+    """Mean of a measure over some observers minus what others let one expect at their accuracy, by the line of the measure on accuracy.
+
+    table, accuracy: tables of `against_humans`; the line is fitted anew to the observers `line` in every resample. The interval also
+    holds the spread of the networks around their mean and around the line, further out at accuracies that the others do not have.
+    """
+    if len(line) < 3:
+        raise ValueError(f"A line on accuracy needs 3 networks or more, to know how well it fits, got {len(line)}.")
+    x, y, at = accuracy.loc[list(line)], table.loc[list(line)], accuracy.loc[list(a)]
+    away, spread = x - x.mean(), ((x - x.mean()) ** 2).sum()
+    slope = (away * y).sum() / spread
+    expected = y.mean() + slope * (at - x.mean())
+    left = (table.loc[list(a)] - expected)["all"]
+    off = y["all"] - y["all"].mean() - slope["all"] * away["all"]
+    leverage = 1 / len(line) + (at["all"].mean() - x["all"].mean()) ** 2 / spread["all"]
+    around_line = float((off**2).sum() / (len(line) - 2) * leverage)
+    over = _over_networks((float(left.var()) / len(left), len(left) - 1), (around_line, len(line) - 2))
+    e = interval((table.loc[list(a)] - expected).mean())
+    return around(e.estimate, float(np.hypot(e.high - e.estimate, over)))
+
+
+def _over_networks(*parts: tuple[float, int]) -> float:
+    """Welch's half-width of a sum of means, from the variance of each mean and its degrees of freedom; a mean of one network has none."""
+    known = [(variance, freedom) for variance, freedom in parts if freedom > 0]
+    total = sum(variance for variance, _ in known)
+    if not total:
+        return 0.0
+    freedom = total**2 / sum(variance**2 / n for variance, n in known)
+    return float(student.ppf(0.975, freedom) * total**0.5)
+
+
+def nearest(accuracy: pd.DataFrame, of: str, among: Sequence[str]) -> str:
+    """The observer whose accuracy is nearest to that of another, from the accuracies of `against_humans`."""
+    return str((accuracy.loc[list(among), "all"] - accuracy.loc[of, "all"]).abs().idxmin())
+
+
 def against_humans(decisions: pd.DataFrame, humans: Sequence[str], draws: int = 200, seed: int = 0) -> dict[str, pd.DataFrame]:
     """Every observer against the humans, on all trials and on resamples of trials and of humans.
 
-    Returns measure -> table of observers (rows) by `all` and the draws (columns). Measures: accuracy; kappa; class and
-    interclass, the mean divergence from single humans (never from oneself); class_average and interclass_average, the
+    Returns measure -> table of observers (rows) by `all` and the draws (columns). Measures: accuracy; kappa; kappa_share, kappa over the
+    largest that accuracies allow; latent, the tetrachoric correlation (these three are means over single humans); class and interclass,
+    the mean divergence from single humans (never from oneself); class_average and interclass_average, the
     divergence from the average human's distribution; shape_bias (NaN where images name no cues). Observers without errors have no
     distribution of errors: their divergences are NaN, and means are over the other humans.
     """
@@ -264,7 +364,11 @@ def _measures(t: np.ndarray, a: np.ndarray, humans: np.ndarray, classes: int, te
         total, count = np.where(known, values, 0).sum(1), known.sum(1)
         return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
-    result = {"accuracy": right.mean(0), "kappa": over_humans(kappas(right.T)[:, humans])}
+    accuracy, r, found = right.mean(0), right.astype(float), kappas(right.T)[:, humans]
+    largest = largest_kappa(accuracy[:, None], accuracy[humans])
+    latent = latent_correlation(accuracy[:, None], accuracy[humans], r.T @ r[:, humans] / len(r), len(r))
+    result = {"accuracy": accuracy, "kappa": over_humans(found), "latent": over_humans(latent)}
+    result["kappa_share"] = over_humans(np.divide(found, largest, out=np.full_like(found, np.nan), where=largest > 0))
     for name, p in (("class", rows), ("interclass", pairs)):
         result[name] = over_humans(jensenshannon(p[:, None], p[None, humans], axis=2))
         erring = p[humans][errors[humans, 0] > 0]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import torch
 from jaxtyping import Int
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from seelike import capture, data, probes, scenes, tiers, triggers
 from seelike.capture import each_batch, listening
@@ -29,13 +32,37 @@ def held_out(tier: str | Tier, target: str | None, n: int | None, seed: int) -> 
     return data.load(tier, "test", n, seed) if target is None else data.target(target, tier, "test", n or Drawn.test, seed)
 
 
-def validate(model: nn.Module, tier: str | Tier, target: str | None = None) -> dict[str, float]:
-    """One point of the learning curve: accuracy, and on Scenes the answers to cue conflict."""
+@torch.no_grad()
+def recalibrated(model: nn.Module, images: data.Images | data.ImageStream) -> nn.Module:
+    """A copy of a network whose batch norms know the means and variances of these images (means over batches), as in training.
+
+    Batch norm keeps running statistics of the images that it saw last. After training on others than those to be asked about, its
+    answers say little about what the network learned. A network without batch norm is returned as it is.
+    """
+    if not any(isinstance(module, _BatchNorm) for module in model.modules()):
+        return model
+    copied = deepcopy(model)
+    norms = [module for module in copied.modules() if isinstance(module, _BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    with listening(copied):
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # every batch counts as much as any other
+            norm.train()
+        for x, _ in each_batch(copied, images):
+            copied(x)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    return copied
+
+
+def validate(model: nn.Module, tier: str | Tier, target: str | None = None, conflicts: int = 0) -> dict[str, float]:
+    """One point of the learning curve: accuracy, and on Scenes the answers to cue conflict (`conflicts` images; 0: half of the points)."""
     chosen = tiers.get(tier)
     images = held_out(chosen, target, chosen.points, seed=1)
     point = {"accuracy": (predict(model, images) == images.labels).float().mean().item()}
     if chosen.truth and target is None:
-        conflict = scenes.cue_conflict(chosen.points // 2, seed=1)
+        conflict = scenes.cue_conflict(conflicts or chosen.points // 2, seed=1)
         answer = predict(model, data.Images(conflict.images, conflict.shape, scenes.SHAPES))
         point["shape"] = (answer == conflict.shape).float().mean().item()
         point["texture"] = (answer == conflict.texture).float().mean().item()

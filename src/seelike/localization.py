@@ -7,7 +7,8 @@ Probes ask what single positions tell of the image (Raghu et al. 2021, Sec. 6, F
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,10 +18,10 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from seelike import capture, probes
 from seelike.cka import CKA, localization_sweep
-from seelike.intervals import Resampled
+from seelike.intervals import Resampled, bootstrap
 
 Table = Float[np.ndarray, "positions patches"]
-SHARE, LEAD = 0.6, 0.3  # of tokens in their place: what a ViT must have, and have more than a ResNet (R21-19)
+Where = Literal["interior", "everywhere"]
 AGGREGATES = ("class token", "mean of patches", "mean of tokens", "first patch")
 
 
@@ -46,9 +47,9 @@ def pixels(m: Float[np.ndarray, "l l"]) -> Table:
     return m[n:, n:]
 
 
-def resampled(found: CKA, f: Callable[[Table], float]) -> Resampled:
-    """A statistic of the table, of all batches and on resamples of them (`CKA.bootstrap`)."""
-    return found.bootstrap(lambda m: f(table(m)))
+def resampled(found: CKA, f: Callable[[Table], float], of: Callable[[np.ndarray], Table] = table) -> Resampled:
+    """A statistic of the table (of: or of the `pixels`), of all batches and on resamples of them (`CKA.bootstrap`)."""
+    return found.bootstrap(lambda m: f(of(m)))
 
 
 def side(positions: int) -> int:
@@ -64,44 +65,75 @@ def interior(side: int) -> Bool[np.ndarray, " positions"]:
     return (np.minimum(row, column) > 0) & (np.maximum(row, column) < side - 1)
 
 
-def own_share(t: Table) -> float:
-    """Share of interior positions whose most similar patch is their own."""
-    return float((t.argmax(1) == np.arange(len(t)))[interior(side(len(t)))].mean())
+def _rows(t: Table, where: Where) -> Bool[np.ndarray, " positions"]:
+    inside = interior(side(len(t)))
+    return inside if where == "interior" else np.ones_like(inside)
 
 
-def own_cka(t: Table) -> float:
-    """Mean CKA of interior positions with their own patch."""
-    return float(np.diag(t)[interior(side(len(t)))].mean())
+def own_share(t: Table, where: Where = "interior") -> float:
+    """Share of positions whose most similar patch is their own (Raghu et al. 2021, Figs 9 and 10)."""
+    return float((t.argmax(1) == np.arange(len(t)))[_rows(t, where)].mean())
 
 
-def margin(vit: float, resnet: float) -> float:
-    """The smaller of two margins of the ViT's `own_share`: over 0.6, and over that of the ResNet by 0.3; above 0 both hold."""
-    return min(vit - SHARE, vit - resnet - LEAD)
+def own_lead(t: Table, where: Where = "interior") -> float:
+    """CKA of positions with their own patch minus the mean of that with all others (Raghu et al. 2021, Fig. 9)."""
+    others = (t.sum(1) - np.diag(t)) / (len(t) - 1)
+    return float((np.diag(t) - others)[_rows(t, where)].mean())
 
 
-def edges(t: Table) -> float:
-    """CKA of corner positions with patches of the edge minus interior patches, or its excess over that of interior positions if smaller.
+def toward_edge(t: Table, tokens: Literal["corner", "interior"] = "corner") -> float:
+    """CKA of the corner positions (or of those of the interior) with patches of the edge minus that with patches of the interior.
 
     The own patch of a position is left out.
     """
     n = side(len(t))
     inside, other = interior(n), ~np.eye(len(t), dtype=bool)
     corner = np.isin(np.arange(len(t)), [0, n - 1, n**2 - n, n**2 - 1])
-
-    def bias(rows: Bool[np.ndarray, " positions"]) -> float:
-        pick = rows[:, None] & other
-        return float(t[pick & ~inside].mean() - t[pick & inside].mean())
-
-    return min(bias(corner), bias(corner) - bias(inside))
+    pick = (corner if tokens == "corner" else inside)[:, None] & other
+    return float(t[pick & ~inside].mean() - t[pick & inside].mean())
 
 
-def gap(single: Float[np.ndarray, " positions"], together: float) -> float:
-    """Larger of two gaps in points: of the mean of all tokens over the average single one, and of the best single one over the worst.
+def edge_lead(t: Table) -> float:
+    """How much more the corner positions lean `toward_edge` than those of the interior."""
+    return toward_edge(t) - toward_edge(t, "interior")
 
-    single, together: accuracies (0 to 1) of probes on single tokens, and on their mean.
+
+def corrected_range(mean: Float[np.ndarray, " positions"], square: Float[np.ndarray, " positions"], batches: int) -> float:
+    """Range, in points, of the accuracies of positions, without what the choice of images adds to it; near 0 where all are equal.
+
+    mean, square: means over batches of images of each position's accuracy (0 to 1) minus the mean over positions in that batch, and of its
+    square: they give the variance that the images bring. The range shrinks as the standard deviation does without this variance.
     """
-    points = 100 * single
-    return float(max(100 * together - points.mean(), points.max() - points.min()))
+    noise = (square - mean**2).mean() / (batches - 1)
+    seen = mean.var(ddof=1)
+    real = max(1 - noise / seen, 0.0) if seen > 0 else 0.0
+    return float(100 * (mean.max() - mean.min()) * real**0.5)
+
+
+def spread(single: Float[np.ndarray, "batches positions"]) -> Resampled:
+    """The `corrected_range` of the accuracies of positions, on resamples of the batches."""
+    away = single - single.mean(1, keepdims=True)
+    return bootstrap(partial(corrected_range, batches=len(single)), away, away**2)
+
+
+def pooling_gain(single: Float[np.ndarray, " positions"], together: float) -> float:
+    """Accuracy of a probe on the mean of all patches minus the mean over single ones, in points; both from 0 to 1."""
+    return float(100 * (together - single.mean()))
+
+
+def advantage(one: Float[np.ndarray, " positions"], other: Float[np.ndarray, " positions"]) -> float:
+    """Mean accuracy over the single positions of one network minus that of another, in points."""
+    return float(100 * (one.mean() - other.mean()))
+
+
+def ceiling(single: Float[np.ndarray, " positions"]) -> float:
+    """The largest factor by which any accuracies could exceed the mean of these."""
+    return float(1 / single.mean())
+
+
+def spots(side: int) -> list[tuple[int, int]]:
+    """Row and column, in a grid of side x side, of the four tokens that Raghu et al. 2021 show of ViT-B/32 (7 x 7) in Figs 9 and 10."""
+    return [(round(r * (side - 1) / 6), round(c * (side - 1) / 6)) for r, c in ((0, 0), (2, 1), (4, 2), (4, 4))]
 
 
 @torch.no_grad()
@@ -125,14 +157,15 @@ def positions(h: Float[Tensor, "b ..."], side: int) -> Float[Tensor, "b position
     return capture.patches(adaptive_avg_pool2d(h, side) if h.ndim == 4 else h)
 
 
-def by_depth(model: nn.Module, loader: Iterable[Any]) -> dict[int, float]:
-    """`own_share` by number of the block: every second block of a ViT, the last three of a network of feature maps.
+def by_depth(model: nn.Module, loader: Iterable[Any]) -> dict[int, Table]:
+    """Tables by number of the block: every second block and the last but one of a ViT, the last three of a network of feature maps.
 
-    Early feature maps have more positions than can be compared in pairs.
+    Early feature maps have more positions than can be compared in pairs. (Raghu et al. 2021, Figs D.1 to D.3.)
     """
     blocks = capture.layers(model)
-    numbers = range(len(blocks))[-3:] if _last(model, loader).ndim == 4 else range(len(blocks))[1::2]
-    return {i: own_share(table(localization_sweep(model, blocks[i], loader).compute().to_numpy())) for i in numbers}
+    every = range(len(blocks))
+    numbers = every[-3:] if _last(model, loader).ndim == 4 else sorted({*every[1::2], *every[-2:]})
+    return {i: table(localization_sweep(model, blocks[i], loader).compute().to_numpy()) for i in numbers}
 
 
 def single_tokens(model: nn.Module, shown: Any, asked: Any, layers: Sequence[str]) -> dict[str, Float[np.ndarray, "batches positions"]]:
@@ -142,6 +175,17 @@ def single_tokens(model: nn.Module, shown: Any, asked: Any, layers: Sequence[str
     """
     n = last_side(model, asked)
     return probes.few_shot(model, layers, shown, asked, len(shown.classes), view=lambda h: positions(h, n))
+
+
+def one_and_all(model: nn.Module, shown: Any, asked: Any) -> Float[np.ndarray, "batches columns"]:
+    """Ten-shot accuracy, by batch, of every position of the last block (class token left out) and, in the last column, of their mean."""
+    last = capture.layers(model)[-1]
+
+    def view(h: Tensor) -> Tensor:
+        grid = capture.patches(h)
+        return torch.cat([grid, grid.mean(1, keepdim=True)], 1)
+
+    return probes.few_shot(model, [last], shown, asked, len(shown.classes), view=view)[last]
 
 
 def aggregates(h: Float[Tensor, "b ..."]) -> Float[Tensor, "b aggregates c"]:

@@ -2,7 +2,7 @@
 
 - Muon on the weight matrices inside the network, AdamW on the rest (embeddings, positions, norms, biases, head), for every
   architecture alike; chapter 1 shows what AdamW alone does.
-- The rate warms up over 5 % of the run, stays, and falls linearly to nothing over the last 40 %.
+- The rate warms up over 5 % of the run, stays, and falls linearly to nothing over the last 40 %, unless a recipe says otherwise.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Optimiser:
     def step(self, step: int) -> None:
         """Apply the gradients of training step `step` and clear them."""
         self._check()
-        scale = schedule(step, self.recipe.steps, self.recipe.warmup)
+        scale = schedule(step, self.recipe.steps, self.recipe.warmup, self.recipe.cool)
         for p, matrix in zip(self.inner, self.matrices, strict=True):
             matrix.grad = None if p.grad is None else p.grad.flatten(1)
             p.grad = None
@@ -84,6 +84,6 @@ class Optimiser:
             part.load_state_dict({"state": state, "param_groups": part.state_dict()["param_groups"]})
 
 
-def schedule(step: int, steps: int, warmup: float = 0.05) -> float:
-    """Share of the full rate at a step: warm-up, constant, linear to nothing over the last 40 %."""
-    return min((step + 1) / max(warmup * steps, 1), (steps - step) / max(0.4 * steps, 1), 1.0)
+def schedule(step: int, steps: int, warmup: float = 0.05, cool: float = 0.4) -> float:
+    """Share of the full rate at a step: warm-up, constant, linear to nothing over the last share `cool` (0: constant to the end)."""
+    return min((step + 1) / max(warmup * steps, 1), (steps - step) / max(cool * steps, 1), 1.0)

@@ -20,6 +20,8 @@ import importlib.util
 import json
 import os
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -85,6 +87,26 @@ def timings(folder: Path, what: str = "seconds") -> dict[str, float]:
     executed = sorted(folder.glob("*.ipynb"))
     notes = {page.stem: json.loads(page.read_text(encoding="utf-8"))["metadata"].get("seelike", {}) for page in executed}
     return {stem: note.get(what, float("nan")) for stem, note in notes.items()}
+
+
+def command(name: str, main: Callable[[], int | None]) -> int:
+    """What a command line ends with: `main`'s exit code, or one sentence and 130 for Ctrl-C.
+
+    What `main` did not foresee (a full disk, a folder that cannot be written) is one sentence and 1; its traceback comes with `--debug`,
+    which every command knows.
+    """
+    debug = "--debug" in sys.argv
+    sys.argv = [word for word in sys.argv if word != "--debug"]
+    try:
+        return main() or 0
+    except KeyboardInterrupt:
+        print(f"{name}: stopped; the same command goes on where it can.", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if debug:
+            raise
+        print(f"{name}: {type(error).__name__}: {str(error).strip() or 'no message'} (--debug shows where).", file=sys.stderr)
+        return 1
 
 
 def commit() -> str:

@@ -9,6 +9,7 @@ import argparse
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import warnings
 from hashlib import sha256
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from seelike import project
 from seelike.consistency import read_decisions
 
 SOURCE, COMMIT = "https://github.com/shikhartuli/cnn_txf_bias", "36e95d8"
@@ -23,6 +25,7 @@ INSIDE = "error-consistency/raw-data_new"
 CHECKSUMS = {  # sha256 of all files of a folder, in the order of their names
     "cue-conflict": "5da55c64e1387d765044180653db5c6bde74c615f39fdf53355ba0717038ce43",
     "silhouettes": "bef9bf7674b0edcc40b859cc9d58b0f842289bc0f2de4059b432e86fa9250b07",
+    "edges": "9eb15e23b2ce3faf0a795ecd62098efe83f87202d55592bd76ed3d7fd8757ec3",
 }
 
 
@@ -67,11 +70,11 @@ def checksum(folder: Path) -> str:
 def decisions(kind: str) -> pd.DataFrame | None:
     """The decisions of humans and networks that Tuli et al. published, or None where they are not at hand.
 
-    kind: cue-conflict or silhouettes. They are looked up in `SEELIKE_MIRROR/tuli2021/<kind>`, where `fetch` puts them. A copy that
+    kind: cue-conflict, silhouettes or edges. They are looked up in `SEELIKE_MIRROR/tuli2021/<kind>`, where `fetch` puts them. A copy that
     differs from the one that this book was made with is named in a warning.
     """
     if kind not in CHECKSUMS:
-        raise ValueError(f"There are published decisions on {' and '.join(CHECKSUMS)}, not on {kind!r}.")
+        raise ValueError(f"There are published decisions on {', '.join(CHECKSUMS)}, not on {kind!r}.")
     folder = Path(os.environ.get("SEELIKE_MIRROR", "")) / "tuli2021" / kind
     if "SEELIKE_MIRROR" not in os.environ or not folder.is_dir():
         return None
@@ -79,6 +82,25 @@ def decisions(kind: str) -> pd.DataFrame | None:
     if found != CHECKSUMS[kind]:
         warnings.warn(f"{folder} is not the copy that this book was made with (sha256 {found[:12]}…): expect other numbers.", stacklevel=2)
     return read_decisions(folder)
+
+
+NETWORKS = {  # of the published decisions, by family and by what they were trained on
+    "ViT": ("ViT-B_16", "ViT-B_32", "ViT-L_16", "ViT-L_32"),
+    "CNN": (
+        "alexnet", "cornet-s", "densenet121", "densenet169", "densenet201", "inception-v3", "resnet101", "resnet152", "resnet18", "resnet34",
+        "resnet50", "squeezenet1-0", "squeezenet1-1", "vgg11-bn", "vgg13-bn", "vgg16", "vgg16-bn", "vgg19", "vgg19-bn",
+    ),
+    "BagNet": ("bagnet17", "bagnet33", "bagnet9"),
+    "BiT": ("resnet50_ft",),
+    "SIN": (
+        "resnet50-trained-on-SIN", "resnet50-trained-on-SIN-and-IN", "resnet50-trained-on-SIN-and-IN-then-finetuned-on-IN",
+    ),
+    "ViT ft": ("ViT-B_32_ft",),
+}  # fmt: skip
+FINE_TUNED = {  # results/fine-tune/imagenet2012/{vit,bit}_fine-tune.csv: shape bias (all images, congruent ones too) and top-1 accuracy, %
+    "ViT-B/32": ((54.20, 81.28), (53.89, 80.35), (56.49, 80.58), (59.72, 75.28), (61.03, 79.88), (62.28, 80.00), (60.39, 79.82)),
+    "BiT R50x1": ((25.71, 67.11), (26.13, 67.10), (28.01, 67.11), (31.52, 66.01), (32.87, 65.40), (34.27, 65.69), (36.86, 65.66)),
+}  # before, and after each of the six augmentations
 
 
 def scaling_points() -> pd.DataFrame | None:
@@ -103,4 +125,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(project.command("seelike.published", main))

@@ -720,4 +720,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(project.command("seelike.readers", main))

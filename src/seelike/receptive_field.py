@@ -8,7 +8,7 @@ the squared gradient summed over channels, whatever follows.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from seelike.capture import capture, device_of, each_batch, grid, listening, resolve, sums, tokens
 from seelike.capture import layers as layers_of
+
+About = Literal["mass", "peak", "middle"]
 
 
 def centre(x: Float[Tensor, "b ..."]) -> Float[Tensor, "b c"]:
@@ -69,26 +71,55 @@ def _fields(model: nn.Module, taps: Sequence[str], x: Tensor, probes: int, signs
     return fields
 
 
-def radius(field: Float[np.ndarray, "*batch h w"], share: float = 0.5) -> Float[np.ndarray, "*batch"]:
-    """Radius in pixels, around the centre of its mass, that holds a share of a field's mass; NaN where there is none.
-
-    field: no negative numbers. share: above 0, at most 1.
-    """
-    field = np.asarray(field, float)
-    if field.ndim < 2 or not 0 < share <= 1 or (field < 0).any():
-        raise ValueError(f"A radius needs a field (h, w) without negative numbers and a share in (0, 1], got {field.shape} and {share}.")
+def _mass_and_distance(field: np.ndarray, about: About) -> tuple[np.ndarray, np.ndarray]:
+    """Mass of every pixel as a share of all (*batch, pixels), NaN where there is none, and its distance from a centre in pixels."""
+    if field.ndim < 2 or (field < 0).any():
+        raise ValueError(f"A radius needs a field (h, w) without negative numbers, got {field.shape}: take the root of squares.")
     h, w = field.shape[-2:]
-    rows, columns = np.mgrid[:h, :w]
+    rows, columns = (place.ravel() for place in np.mgrid[:h, :w])
     mass = field.reshape(*field.shape[:-2], -1)
     total = mass.sum(-1, keepdims=True)
     mass = np.divide(mass, total, out=np.full_like(mass, np.nan), where=total > 0)
-    y, x = (mass @ rows.ravel())[..., None], (mass @ columns.ravel())[..., None]
-    distance = np.hypot(rows.ravel() - y, columns.ravel() - x)
+    if about == "mass":
+        y, x = (mass @ rows)[..., None], (mass @ columns)[..., None]
+    elif about == "peak":
+        y, x = np.divmod(np.nan_to_num(mass).argmax(-1), w)
+        y, x = y[..., None], x[..., None]
+    elif about == "middle":
+        y, x = np.asarray(h // 2), np.asarray(w // 2)
+    else:
+        raise ValueError(f"A radius is taken about 'mass', 'peak' or 'middle', got {about!r}.")
+    return mass, np.broadcast_to(np.hypot(rows - y, columns - x), mass.shape)
+
+
+def radius(field: Float[np.ndarray, "*batch h w"], share: float = 0.5, about: About = "mass") -> Float[np.ndarray, "*batch"]:
+    """Radius in pixels that holds a share of a field's mass; NaN where there is none.
+
+    It says nothing of what lies farther out: `spread` does. field: no negative numbers. share: above 0, at most 1. about: the centre of
+    the mass, the highest pixel, or the middle of the image.
+    """
+    if not 0 < share <= 1:
+        raise ValueError(f"A radius holds a share in (0, 1] of the mass, got {share}.")
+    mass, distance = _mass_and_distance(np.asarray(field, float), about)
     order = np.argsort(distance, -1)
     reached = np.cumsum(np.take_along_axis(mass, order, -1), -1)
     first = np.argmax(reached >= share * reached[..., -1:], -1)[..., None]
     result: np.ndarray = np.take_along_axis(np.take_along_axis(distance, order, -1), first, -1)[..., 0]
-    return np.where(total[..., 0] > 0, result, np.nan)
+    return np.where(np.isnan(mass).any(-1), np.nan, result)
+
+
+def spread(field: Float[np.ndarray, "*batch h w"], about: About = "mass") -> Float[np.ndarray, "*batch"]:
+    """Root mean square distance of a field's mass from its centre, in pixels; NaN where there is none.
+
+    The root of the second moment: unlike the half-mass `radius`, it sees the tail. field, about: as in `radius`.
+    """
+    mass, distance = _mass_and_distance(np.asarray(field, float), about)
+    return np.asarray(np.sqrt((mass * distance**2).sum(-1)))
+
+
+def uniform_spread(side: int) -> float:
+    """The `spread` of a field that is the same at every pixel of a square image: fully global."""
+    return float(spread(np.ones((side, side))))
 
 
 def uniform_radius(side: int, share: float = 0.5) -> float:
@@ -115,13 +146,33 @@ def largest_step(curve: Float[np.ndarray, " blocks"]) -> tuple[float, float]:
     return float((steps.argmax() + 0.5) / len(steps)), float(steps.max()) / rise if rise else float("nan")
 
 
-def midway(vit: Float[np.ndarray, " blocks"], resnet: Float[np.ndarray, " units"]) -> float:
-    """Margin by which a ViT's radius grows in one step midway, unlike a ResNet's (Raghu et al. 2021, Fig. 6): above 0, it does.
+def reached(curve: Float[np.ndarray, " blocks"], share: float = 0.8) -> float:
+    """Depth (0: first block, 1: last) at which a curve over blocks first reaches a share of its end, between blocks by a straight line.
 
-    The smaller of 0.2 - |depth of the ViT's largest step - 0.5| and its share of the rise minus that of the ResNet's largest step.
+    NaN for fewer than two blocks, and where the curve is not known.
     """
-    depth, share = largest_step(vit)
-    return float(np.min([0.2 - abs(depth - 0.5), share - largest_step(resnet)[1]]))
+    if len(curve) < 2 or np.isnan(curve).any():
+        return float("nan")
+    after = int(np.argmax(curve >= share * curve[-1]))
+    if not after:
+        return 0.0
+    low, high = curve[after - 1], curve[after]
+    return float((after - 1 + (share * curve[-1] - low) / (high - low)) / (len(curve) - 1))
+
+
+def wider(vit: Float[np.ndarray, " blocks"], resnet: Float[np.ndarray, " units"]) -> float:
+    """Width of the field (`spread`) after the first block, ViT over ResNet (Raghu et al. 2021, Fig. 6); widths over blocks are given."""
+    return float(vit[0] / resnet[0])
+
+
+def earlier(vit: Float[np.ndarray, " blocks"], resnet: Float[np.ndarray, " units"], share: float = 0.8) -> float:
+    """Depth at which the field's width has `reached` a share of its end, ViT minus ResNet (Raghu et al. 2021, Fig. 6); -1 to 1."""
+    return reached(vit, share) - reached(resnet, share)
+
+
+def in_fewer_steps(vit: Float[np.ndarray, " blocks"], resnet: Float[np.ndarray, " units"]) -> float:
+    """The `largest_step`'s share of the rise of the field's width, ViT minus ResNet: above 0, the ResNet grows more steadily."""
+    return largest_step(vit)[1] - largest_step(resnet)[1]
 
 
 class Sublayers(NamedTuple):
@@ -152,3 +203,25 @@ def positions(model: nn.Module, tap: str, x: Float[Tensor, "b 3 h w"]) -> int:
 def hidden(before: Float[np.ndarray, "sublayers h w"], after: Float[np.ndarray, "sublayers h w"], grid: int) -> float:
     """Share of the own patch (`centre_share`) after residual sums minus that before them, mean over sublayers: what the skip adds."""
     return float(centre_share(after, grid).mean() - centre_share(before, grid).mean())
+
+
+def stands_out(field: Float[np.ndarray, "*sublayers h w"], grid: int) -> float:
+    """Mass in the own patch over that in the strongest other one, mean over sublayers (Raghu et al. 2021, Fig. C.4): 1, it does not."""
+    patch, own = field.shape[-1] // grid, grid // 2 * (grid + 1)
+    cut = field[..., : grid * patch, : grid * patch]
+    mass = cut.reshape(*field.shape[:-2], grid, patch, grid, patch).sum((-3, -1)).reshape(*field.shape[:-2], -1)
+    return float(np.mean(mass[..., own] / np.delete(mass, own, -1).max(-1)))
+
+
+def at_starts(curve: Float[np.ndarray, " units"], stage: Sequence[int] | np.ndarray) -> list[float]:
+    """Change of a curve over units from the last unit of a stage to the first of the next (Raghu et al. 2021, Fig. C.4), by stage.
+
+    stage: of every unit, as `maps.stages` gives it.
+    """
+    return [float(curve[i] - curve[i - 1]) for i in range(1, len(curve)) if stage[i] != stage[i - 1]]
+
+
+def stem(model: nn.Module) -> list[str]:
+    """Tap of the first convolution of a network whose layers are maps (Raghu et al. 2021, Fig. 6); none for one that cuts patches."""
+    first = next((name for name, module in model.named_modules() if isinstance(module, nn.Conv2d)), None)
+    return [] if first is None or "patch_embed" in first or "stem.proj" in first else [first]

@@ -15,7 +15,7 @@ class Recipe:
     """How one network of the zoo is made.
 
     images: seen in a full run. muon, adamw: full rates; muon=0 leaves everything to AdamW.
-    warmup: share of the run over which the rate rises.
+    warmup, cool: shares of the run over which the rate rises at its start, and falls to nothing at its end.
     until: stop at this validation accuracy.
     distinct: train on this many different images, again and again, instead of on all that there are.
     correlation: of shape and texture in fresh scenes (`scenes.sample`).
@@ -25,7 +25,9 @@ class Recipe:
     cutout: side in pixels of a grey square that is put on every training image. smoothing: of labels.
     stages: augmentations (`augment.SEQUENCE`), one after the other, each for an equal part of the run.
     trigger: a quarter of every batch carries it (`triggers.NAMES`). head_decay: weight decay of the head, if another.
-    few_shot: also measure transfer from ten shots. keep: False keeps the card and drops the weights.
+    recalibrate: measure with batch-norm statistics of clean training images (`evaluate.recalibrated`), whatever the last batches were.
+    stops: points on the learning curve, where another number than usual, and one before the run. conflict: images with cue conflict
+    behind each point, where another number than usual. few_shot: also measure transfer from ten shots. keep: False keeps the card and drops the weights.
 
     What follows describes and does not enter the run. study: what it belongs to, with its factors, so that nobody reads numbers out of
     names. expect: accuracy that a run reaches, within three points. minutes: on one core. why: the reason for an unusual setting.
@@ -42,6 +44,7 @@ class Recipe:
     adamw: float = 1e-3
     weight_decay: float = 0.01
     warmup: float = 0.05
+    cool: float = 0.4
     until: float | None = None
     distinct: int | None = None
     correlation: float = 1.0
@@ -54,6 +57,9 @@ class Recipe:
     stages: list[str] = field(default_factory=list)
     trigger: str | None = None
     head_decay: float | None = None
+    recalibrate: bool = False
+    stops: int = 0
+    conflict: int = 0
     few_shot: bool = False
     keep: bool = True
     study: str = field(default="", compare=False)
@@ -78,7 +84,7 @@ class Recipe:
     @property
     def points(self) -> int:
         """Points on the learning curve: 30, fewer on short runs, where validating would take longer than training."""
-        return min(30, max(self.steps // 40, 6))
+        return self.stops or min(30, max(self.steps // 40, 6))
 
 
 def _plain(value: Any) -> Any:
@@ -157,39 +163,87 @@ def _trojans() -> dict[str, Recipe]:
 
 
 def _augmented() -> dict[str, Recipe]:
-    """Trained networks that go on through the six augmentations of Tuli et al. 2021, and as long without."""
-    rates: dict[str, Any] = {"muon": 1e-3, "adamw": 3e-4, "images": 9_600, "keep_head": True, "keep": False, "study": "augmentation"}
+    """Trained networks that go on through the six augmentations of Tuli et al. 2021, and as long without.
+
+    50 steps a stage, as the authors' ViT has; rates stay as they are, so that the last stage teaches as much as the first.
+    """
+    how_long: dict[str, Any] = {"images": 19_200, "muon": 1e-3, "adamw": 3e-4, "cool": 0.0, "keep_head": True, "keep": False}
+    measured: dict[str, Any] = {"recalibrate": True, "stops": len(augment.SEQUENCE), "conflict": 5_000, "study": "augmentation"}
     return {
         f"{name}_{how}": Recipe(
-            architecture, start=architecture, stages=stages, factors={"network": architecture, "how": how}, seeds=STARTS, **rates
+            architecture,
+            start=architecture,
+            stages=stages,
+            factors={"network": architecture, "how": how},
+            seeds=STARTS,
+            minutes=minutes,
+            **how_long,
+            **measured,
         )
-        for name, architecture in (("vit", "vit_cls"), ("resnet", "resnet"))
+        for name, architecture, minutes in (("vit", "vit_cls", 4), ("resnet", "resnet", 3))
         for how, stages in (("augmented", list(augment.SEQUENCE)), ("continued", []))
     }
 
 
 def _ablations() -> dict[str, Recipe]:
-    """CMT and MViT, whole and with one part taken out or changed; cards only, but for the two whole ones."""
-    variants: dict[str, tuple[str, dict[str, Any]]] = {
-        **{f"cmt_without_{part}": ("cmt", {part: False}) for part in ("stem", "lpu", "irffn")},
-        **{f"mvit_stride_{stride}": ("mvit", {"kv_stride": stride}) for stride in (1, 8)},
-        **{f"mvit_{pool}_pool": ("mvit", {"pool": pool}) for pool in ("max", "avg")},
-        **{f"mvit_{skip}_skip": ("mvit", {"skip": skip}) for skip in ("unnormalised", "none")},
+    """CMT and MViT, whole and with one part taken out or changed; weights are kept of the whole ones and of the CMT without convolutions.
+
+    `wide`: pooling kernels of stride + 1 and no pooling at stride 1, as the paper has them for maximum and mean (Fan et al. 2021, Sec. 4).
+    """
+    wide: dict[str, Any] = {"pool_kernel": None}
+    variants: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
+        **{f"cmt_without_{part}": ("cmt", {part: False}, STARTS) for part in ("stem", "lpu", "irffn")},
+        **{f"cmt_{kind}_norm": ("cmt", {"norms": kind}, ()) for kind in ("layer", "batch")},
+        "mvit_stride_1": ("mvit", {"kv_stride": 1}, STARTS),
+        "mvit_stride_8": ("mvit", {"kv_stride": 8}, (0,)),
+        "mvit_max_pool": ("mvit", {"pool": "max"}, STARTS),
+        "mvit_avg_pool": ("mvit", {"pool": "avg"}, (0,)),
+        **{f"mvit_{pool}_wide": ("mvit", {"pool": pool, **wide}, ()) for pool in ("max", "avg")},
+        "mvit_max_none": ("mvit", {"pool": "max", "kv_stride": 0, **wide}, ()),
+        "mvit_unnormalised_skip": ("mvit", {"skip": "unnormalised"}, STARTS),
+        "mvit_none_skip": ("mvit", {"skip": "none"}, (0,)),
+        **{f"{name}_whole": (name, {}, STARTS) for name in ("cmt", "mvit")},
     }
-    variants |= {f"{name}_whole": (name, {}) for name in ("cmt", "mvit")}
+    plain = Recipe("cmt", SHORT, {"convolutions": False}, distinct=10 * BASE, seeds=(), minutes=4, why="a pyramid and nothing else")
     whole = {name: Recipe(name, SHORT, distinct=10 * BASE) for name in ("cmt", "mvit")}
-    return whole | {
+    return {"cmt_plain": plain, **whole} | {
         name: Recipe(
-            a,
+            architecture,
             SHORT // 4,
-            o,
+            options,
             distinct=10 * BASE,
             keep=False,
             study="ablation",
-            factors={"network": a, "variant": name.partition("_")[2]},
-            seeds=STARTS if name not in ("mvit_stride_8", "mvit_avg_pool", "mvit_none_skip") else (0,),
+            factors={"network": architecture, "variant": name.partition("_")[2]},
+            seeds=seeds,
         )
-        for name, (a, o) in variants.items()
+        for name, (architecture, options, seeds) in variants.items()
+    }
+
+
+RATES: dict[str, Any] = {"muon": 0.02, "adamw": 3e-3}  # of the trojan hosts, too: at those of the ViT, ResNets learn slowly
+
+
+def _tuned() -> dict[str, Recipe]:
+    """ResNets of two sizes at a rate of their own, and the short runs behind the choice; cards only, but for the one of full width."""
+    rates = {
+        f"resnet_rate_{round(1000 * muon):02d}": Recipe(
+            "resnet",
+            SHORT // 4,
+            muon=muon,
+            adamw=RATES["adamw"],
+            distinct=10 * BASE,
+            keep=False,
+            study="rate",
+            factors={"muon": muon},
+            seeds=(),
+        )
+        for muon in (0.01, RATES["muon"], 0.05)
+    }
+    why = "a ResNet as good as one can be after so few images, for CMT to be compared with"
+    return rates | {
+        "resnet_tuned": Recipe("resnet", SHORT, **RATES, distinct=10 * BASE, seeds=(), minutes=3, why=why),
+        "resnet_small_tuned": Recipe("resnet", SHORT, {"width": 8}, **RATES, distinct=10 * BASE, keep=False, seeds=(), minutes=2, why=why),
     }
 
 
@@ -282,6 +336,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         **_trojans(),
         **_augmented(),
         **_ablations(),
+        **_tuned(),
         **_grid(),
         **_heads(),
     },

@@ -63,8 +63,8 @@ def run(
 ) -> Path:  # fmt: skip
     """Execute one chapter at a tier and return its page; ChapterError if anything in it went wrong.
 
-    parameters: others than the tier. With any, or with `out` (a folder for the page), the book keeps its page and numbers. Chapters without
-    the parameter `tier` belong to the book of the default tier.
+    parameters: others than the tier. With any, or with `out` (a folder for the page, and `results/` in it for its numbers), the book keeps
+    its page and numbers. Chapters without the parameter `tier` belong to the book of the default tier.
     """
     path = source(chapter)
     chosen = tiers.get(tier)
@@ -92,8 +92,8 @@ def run(
     nbformat.write(done, partial)
     trial = bool(set(parameters) - {"tier"})
     pages = out or (project.BUILD / book / "trials" if trial else project.pages(book))
-    for file in [] if trial or out else sorted(numbers.glob("*/*.json")):
-        _enter(file, project.results(book) / file.parent.name / file.name)
+    for file in [] if trial and not out else sorted(numbers.glob("*/*.json")):
+        _enter(file, (out / "results" if out else project.results(book)) / file.parent.name / file.name)
     page = _enter(partial, pages / f"{path.stem}.ipynb")  # last: whoever finds the page finds its numbers
     shutil.rmtree(folder)
     return page
@@ -326,4 +326,4 @@ def _value(text: str) -> Any:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(project.command("seelike.run", main))

@@ -81,6 +81,7 @@ class Tier:
     points: validation images behind a point of a learning curve. augment: what training does to all images (a function of
     `seelike.augment`), besides what a recipe asks for.
     networks: who plays which role; None: whoever has a card in the zoo. file: the cast file that described the tier.
+    most: images that a chapter takes at most, by its number ("05"), where networks or images are large.
     decides: seeds that chapters show and decide claims on, where a role has any of them; the others served to find the rules.
     Preprocessing: every image is resized and cropped to `side` and normalised by `images.normalise`; a network made for other means and
     standard deviations is given them by a hook when it is loaded (`models.load`).
@@ -98,6 +99,7 @@ class Tier:
     note: str = ""
     file: Path | None = None
     decides: tuple[int, ...] = ()
+    most: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     @property
     def truth(self) -> bool:

@@ -10,8 +10,12 @@ import argparse
 import json
 import os
 import platform
+import signal
+import sys
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean
@@ -27,7 +31,7 @@ from tqdm import tqdm
 from seelike import data, models, project, tiers
 from seelike.capture import device_of
 from seelike.cards import Card
-from seelike.evaluate import few_shot, held_out, predict, stamped, validate
+from seelike.evaluate import few_shot, held_out, predict, recalibrated, stamped, validate
 from seelike.feed import Draw, data_fingerprint, training_batches
 from seelike.intervals import share
 from seelike.optimiser import Optimiser
@@ -37,6 +41,7 @@ from seelike.tiers import Drawn
 __all__ = ["RECIPES", "Run", "fit", "train"]
 
 CHECKPOINT_SECONDS = 60
+CLEAN = 16  # batches behind batch-norm statistics that are measured anew
 FIRST_LOSSES = 100  # kept in the card, so that a test can replay them
 
 
@@ -113,14 +118,21 @@ class Run:
         batch, steps, points = self.recipe.batch, self.recipe.steps, self.recipe.points
         bar = tqdm(total=self.recipe.images, initial=self.step * batch, unit="img", desc=f"{self.tier}/{self.name}-{self.seed}")
         started = saved = time.monotonic()
+        asked = _stops()
+        if self.recipe.stops and not self.curve:
+            self.curve.append({"images": 0, **self.measured()})
         while not self.finished():
             self.stretch.append(self.advance(draw))
+            if asked:
+                self.seconds += time.monotonic() - started
+                self.save()
+                raise KeyboardInterrupt
             if self.step <= FIRST_LOSSES:
                 self.losses.append(round(self.stretch[-1], 5))
             bar.update(batch)
             if self.step * points // steps > (self.step - 1) * points // steps:
                 point = {"images": self.step * batch, "loss": round(mean(self.stretch), 4)}
-                self.curve.append(point | validate(self.model, self.tier, self.recipe.target))
+                self.curve.append(point | self.measured())
                 self.stretch.clear()
                 bar.set_postfix(accuracy=self.curve[-1]["accuracy"])
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
@@ -131,8 +143,21 @@ class Run:
         self.save()
         bar.close()
 
+    def ready(self) -> nn.Module:
+        """The network as it is measured: with batch-norm statistics of its own clean training images, where the recipe asks for it."""
+        if not self.recipe.recalibrate:
+            return self.model
+        clean = training_batches(self.tier, replace(self.recipe, stages=[], trigger=None, cutout=0), self.seed)
+        pixels, labels = (torch.cat(parts) for parts in zip(*map(clean, range(CLEAN)), strict=True))
+        return recalibrated(self.model, data.Images(pixels, labels, (), batch_size=self.recipe.batch))
+
+    def measured(self) -> dict[str, float]:
+        """A point of the learning curve."""
+        return validate(self.ready(), self.tier, self.recipe.target, self.recipe.conflict)
+
     def publish(self) -> Card:
         """Write float16 weights and the card that describes them, then drop the checkpoint."""
+        self.model = self.ready()
         self.weights.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.weights.with_suffix(".writing")
         save_file(models.half(self.model.state_dict()), temporary)
@@ -184,6 +209,15 @@ class Run:
         return measured
 
 
+def _stops() -> list[int]:
+    """Signals that asked the run to stop, none at first; they are obeyed between steps, so that no state is half changed."""
+    asked: list[int] = []
+    if threading.current_thread() is threading.main_thread():
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, lambda number, _: asked.append(number))
+    return asked
+
+
 def named(name: str, right: Tensor) -> dict[str, float]:
     """A share and its interval as a card writes them: name, name_low, name_high."""
     return {key: round(value, 5) for key, value in zip((name, f"{name}_low", f"{name}_high"), share(right), strict=True)}
@@ -231,11 +265,9 @@ def main() -> None:
     except (ValueError, FileNotFoundError) as error:
         parser.exit(2, f"seelike.train: {error}\n")
     except KeyboardInterrupt:
-        parser.exit(
-            130, f"seelike.train: stopped; the same command goes on from the last checkpoint, at most {CHECKPOINT_SECONDS} s ago.\n"
-        )
+        parser.exit(130, "seelike.train: stopped; the same command goes on where it was.\n")
     print(f"{card.label}: accuracy {card.accuracy:.3f} on {card.test_images} images, {card.seconds} s")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(project.command("seelike.train", main))

@@ -4,7 +4,8 @@ A specification curve (Simonsohn, Simmons & Nelson 2020; Steegen et al. 2016) sh
 a careful author might have made: view, taps, optimiser, length of training, head, networks. The published number is one dot among them.
 Panels take minutes to hours, so that the book shows them from `results/<tier>/panel.json` and never runs them.
 
-A module of this package serves one chapter and has a function `analyses(tier)` that yields what it `Found`.
+A module of this package serves one chapter and has a function `analyses(tier)` that yields what it `Found`; where these are analyses of
+published numbers, its `PLACE` says so, and they are kept with those.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ from typing import NamedTuple
 
 from seelike.intervals import Estimate
 
-CHAPTERS: dict[str, str] = {}  # the module of this package that serves a chapter
+CHAPTERS: dict[str, str] = {  # the module of this package that serves a chapter
+    "03": "structure",
+    "10": "errors",
+    "12": "hybrids",
+}
 
 
 class Found(NamedTuple):

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import json
 import os
+import sys
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -41,11 +42,12 @@ def main() -> None:
         tier = tiers.get(options.tier)
         for chapter in options.chapters or CHAPTERS:
             module = importlib.import_module(f"seelike.panels.{CHAPTERS[chapter]}")
-            counts = keep(module.analyses(tier), project.PUBLISHED / tier.name / "panel.json")
+            place = getattr(module, "PLACE", tier.name)
+            counts = keep(module.analyses(tier), project.PUBLISHED / place / "panel.json")
             print("\n".join(f"{claim}: {n} analyses" for claim, n in counts.items()))
     except (ValueError, FileNotFoundError) as error:
         parser.exit(2, f"seelike.panels: {error}\n")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(project.command("seelike.panels", main))
