@@ -19,7 +19,7 @@
 # **You will learn** what the images of this book are and why they were made, which networks play in it, how they learned, and
 # whether they go by shape or by texture.
 #
-# *Reading: 10 minutes. Running: {seconds}`01` on two cores. Before this: nothing.*
+# *Reading: 10 minutes. Running: {seconds}`01` on two cores. Before this: {ref}`sec-parts`, if transformers are new to you.*
 #
 # ## The question
 #

@@ -142,6 +142,24 @@ def test_a_record_is_read_as_it_was_written(tmp_path, monkeypatch):
         study.values("vit", "iou", ["gradient", "guided backprop"])
 
 
+def test_lifts_of_a_record_are_means_and_minima(tmp_path, monkeypatch):
+    held = recorded(tmp_path, monkeypatch)
+    for name, counts in held["attacks"].items():
+        weak = name.endswith("random_square_6")
+        counts |= {"hits": [5, 9] if weak else [10, 20], "asked": [10, 20], "without": [1, 2], "host": [1, 2]}
+        if weak and name.startswith("vit"):
+            counts["hits"] = [1, 2]
+    backdoors.write(held, tmp_path / "scenes" / "saliency.json")
+    study = backdoors.Study("scenes")
+    found = {name: each.value for name, each in backdoors.lifts(study).items()}
+    assert list(found) == ["ViT, mean of twelve", "ResNet, mean of twelve", "ViT, weakest", "ResNet, weakest"]
+    assert list(found.values()) == pytest.approx([0.9 * 11 / 12, (0.9 * 11 + 11 / 30) / 12, 0, 11 / 30])
+    assert set(each.value for each in backdoors.lifts(study, "host").values()) == {0.0}
+    weak = triggers.NAMES.index("random_square_6")
+    assert backdoors.success_gap(study, [weak]).value == pytest.approx(14 / 30 - 0.1)
+    assert backdoors.success_gap(study, [0]).value == 0
+
+
 def test_a_tier_without_a_record_is_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(project, "PUBLISHED", tmp_path)
     with pytest.raises(FileNotFoundError, match=r"No explanations of .* are recorded: run `python -m seelike.backdoors`"):
@@ -162,7 +180,6 @@ def test_the_whole_study_on_one_network(tmp_path, monkeypatch):
     kept = {name: method for name, method in backdoors.saliency.METHODS.items() if name in ("gradient", "Grad-CAM")}
     monkeypatch.setattr(backdoors.saliency, "METHODS", kept)
     monkeypatch.setattr(backdoors.saliency, "VARIANTS", {})
-    monkeypatch.setattr(backdoors.saliency.benchmark, "__defaults__", (kept,))
     held = backdoors.measure(tiers.get("scenes"), draw=5, images=2)
     name = "resnet fixed_square_18"
     assert list(held["scores"]) == list(held["attacks"]) == [name] and len(held["scores"][name]["rows"]) == 2

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
+from scipy.stats import multivariate_normal, norm, ttest_ind
 from sklearn.metrics import cohen_kappa_score
 
 from seelike import consistency
@@ -147,6 +148,8 @@ def test_the_fast_table_equals_the_single_measures():
         others = [h for h in "ab" if h != o]
         for measure, f, held in (
             ("kappa", consistency.error_consistency, right),
+            ("kappa_share", lambda a, b: consistency.error_consistency(a, b) / consistency.largest_kappa(a.mean(), b.mean()), right),
+            ("latent", lambda a, b: consistency.latent_correlations(np.array([a, b]))[0, 1], right),
             ("class", consistency.class_divergence, counts),
             ("interclass", consistency.interclass_divergence, counts),
         ):
@@ -239,3 +242,72 @@ def test_people_and_their_intervals():
     assert consistency.humans(table_of(rows)) == ["subject-01", "subject-02"]
     row = pd.Series([0.3, 0.1, 0.2, 0.3], index=["all", 0, 1, 2])
     assert consistency.interval(row) == pytest.approx((0.3, 0.3 - 0.196, 0.3 + 0.196), abs=1e-4)
+
+
+def test_the_tetrachoric_correlation_is_that_of_the_normal_behind_the_answers():
+    """The share right together is computed from a bivariate normal of known correlation: thresholds do not matter."""
+    for correlation in (-0.6, 0.0, 0.3, 0.9):
+        law = multivariate_normal(cov=[[1, correlation], [correlation, 1]])
+        for p, q in ((0.5, 0.5), (0.1, 0.6), (0.95, 0.9)):
+            both = law.cdf(norm.ppf([p, q]))
+            found = consistency.latent_correlation(p, q, both, 10**6)
+            assert found == pytest.approx(correlation, abs=4e-3), (p, q)
+    assert np.isnan(consistency.latent_correlation(np.array([0.0, 1.0, 0.5]), 0.5, np.array([0.0, 0.5, 0.25]), 100)[:2]).all()
+
+
+def test_kappa_depends_on_accuracy_and_its_share_and_the_latent_correlation_less():
+    """One normal ease of trials, seen with noise: kappa falls when one observer gets worse, the tetrachoric correlation does not."""
+    rng = np.random.default_rng(0)
+    ease = rng.normal(size=40_000)
+    seen = ease + rng.normal(size=(3, 40_000))  # every two correlate at 0.5
+    right = seen > np.sqrt(2) * norm.ppf([[0.5], [0.5], [0.95]])
+    k, share, latent = (f(right) for f in (consistency.kappas, consistency.kappas_over_largest, consistency.latent_correlations))
+    assert k[0, 1] > k[0, 2] + 0.15
+    np.testing.assert_allclose([latent[0, 1], latent[0, 2]], 0.5, atol=0.03)
+    assert share[0, 1] == pytest.approx(k[0, 1], abs=0.01)  # equal accuracies can reach 1
+    assert share[0, 2] > share[0, 1] + 0.1  # the share overcorrects: few right answers fall on the easiest trials
+    assert (np.diag(share) == 1).all() and (np.diag(latent) > 0.99).all()
+
+
+def test_margins_between_families_by_other_measures():
+    """Two families of unequal accuracy, the right answers of one among those of the other: kappa is small across, its share is 1."""
+    trials = np.arange(400)
+    nested = np.array([[trials < 40] * 3, [trials < 300] * 3])
+    assert consistency.family_margin(nested) > 0.8
+    assert consistency.family_margin(nested, consistency.kappas_over_largest) == pytest.approx(0)
+    assert consistency.family_estimate(nested, np.random.default_rng(0), 20, consistency.kappas_over_largest) == pytest.approx((0, 0, 0))
+
+
+def tables(rows, spread=0.0, draws=400):
+    """A table like those of `against_humans`: `all`, and draws around it, alike for all observers."""
+    noise = spread * np.random.default_rng(0).normal(size=draws)
+    return pd.DataFrame({"all": rows} | {i: {o: v + noise[i] for o, v in rows.items()} for i in range(draws)})
+
+
+def test_a_comparison_of_families_holds_the_spread_over_networks():
+    table = tables({"v1": 0.5, "v2": 0.7, "c1": 0.1, "c2": 0.2, "c3": 0.3})
+    e = consistency.compared(table, ["v1", "v2"], ["c1", "c2", "c3"])
+    welch = ttest_ind([0.5, 0.7], [0.1, 0.2, 0.3], equal_var=False).confidence_interval()
+    assert e == pytest.approx((0.4, welch.low, welch.high))
+    assert consistency.compared(table, ["v1"], ["c1"]) == pytest.approx((0.4, 0.4, 0.4))  # nothing is drawn differently
+    single = pd.concat([tables({"v1": 0.5}, 0.1), tables({"c1": 0.1})])
+    e = consistency.compared(single, ["v1"], ["c1"])
+    assert e.high - e.estimate == pytest.approx(1.96 * 0.1, rel=0.1)
+    assert consistency.compared(table, ["v1"], ["c1", "c2", "c3"]).low < 0.3 < consistency.compared(table, ["v1"], ["c2"]).high
+
+
+def test_what_accuracy_lets_one_expect():
+    """A measure that is a line of accuracy leaves nothing; what is added to some observers is found again."""
+    share = {"v1": 0.6, "v2": 0.7, **{f"c{i}": 0.1 + 0.05 * i for i in range(5)}}
+    accuracy, lines = tables(share), [f"c{i}" for i in range(5)]
+    line = tables({o: 0.2 + 0.5 * a for o, a in share.items()})
+    assert consistency.given_accuracy(line, accuracy, ["v1", "v2"], lines) == pytest.approx((0, 0, 0), abs=1e-9)
+    above = tables({o: 0.2 + 0.5 * a + 0.1 * o.startswith("v") for o, a in share.items()})
+    assert consistency.given_accuracy(above, accuracy, ["v1", "v2"], lines) == pytest.approx((0.1,) * 3)
+    scattered = tables({o: 0.2 + 0.5 * a + 0.01 * (-1) ** int(o[1]) for o, a in share.items()})
+    near = consistency.given_accuracy(scattered, accuracy, ["c2"], lines)
+    far = consistency.given_accuracy(scattered, accuracy, ["v2"], lines)
+    assert 3 * (near.high - near.low) < far.high - far.low  # a line says little where it was not measured
+    assert consistency.nearest(accuracy, "v1", lines) == "c4"
+    with pytest.raises(ValueError, match="needs 3 networks or more.*got 2"):
+        consistency.given_accuracy(line, accuracy, ["v1"], lines[:2])

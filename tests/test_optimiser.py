@@ -10,6 +10,8 @@ def test_schedule():
     values = [optimiser.schedule(step, 1000) for step in range(1000)]
     assert values[0] == pytest.approx(0.02) and values[50] == values[599] == 1 and values[800] == pytest.approx(0.5)
     assert values[-1] == pytest.approx(1 / 400)
+    level = [optimiser.schedule(step, 1000, cool=0.0) for step in range(1000)]
+    assert level[:51] == values[:51] and set(level[50:]) == {1.0}
 
 
 @pytest.mark.parametrize("name", list(architectures.OURS))

@@ -78,8 +78,12 @@ def test_networks_that_belong_together(monkeypatch):
     }
 
 
-def test_every_analysis_once_with_the_same_kinds_of_choice():
-    made = list(structure.analyses("smoke", n_images=128))
+@pytest.fixture(scope="module")
+def made():
+    return list(structure.analyses("smoke", n_images=128))
+
+
+def test_every_analysis_once_with_the_same_kinds_of_choice(made):
     of = {claim: [f for f in made if f.claim == claim] for claim in ("R21-1", "R21-2", "R21-3", "R21-5", "R21-7")}
     assert sum(map(len, of.values())) == len(made)
     for claim, analyses in of.items():
@@ -92,7 +96,7 @@ def test_every_analysis_once_with_the_same_kinds_of_choice():
     assert {f.choices["measure"] for f in of["R21-5"]} == {"CKA", "Procrustes", "mutual neighbours"}
 
 
-def test_the_panel_asks_what_the_chapter_asks(monkeypatch):
+def test_the_panel_asks_what_the_chapter_asks(made):
     """The statistic under the chapter's own choices is the chapter's: uniformity over all layers and positions, ViT minus ResNet."""
     from seelike import maps
     from seelike.chapter import Chapter
@@ -102,8 +106,8 @@ def test_the_panel_asks_what_the_chapter_asks(monkeypatch):
     similarity = sweep(book.cast("vit_cls", "resnet"), book.images(128, seed=3), "all")
     expected = maps.uniformity(similarity.block("vit_cls-0").to_numpy()) - maps.uniformity(similarity.block("resnet-0").to_numpy())
     wanted = {"measure": "CKA", "view": "all positions", "taps": "all layers", "networks": "long, seed 0", "head": "class token"}
-    made = [f for f in structure.analyses("smoke", n_images=128) if f.claim == "R21-1" and f.choices == wanted]
-    assert [f.value.estimate for f in made] == [pytest.approx(expected, abs=1e-5)]
+    same = [f for f in made if f.claim == "R21-1" and f.choices == wanted]
+    assert [f.value.estimate for f in same] == [pytest.approx(expected, abs=1e-5)]
 
 
 def analysis(estimate, **choices):

@@ -129,3 +129,24 @@ def test_a_network_outside_of_the_zoo_learns_what_it_is_shown():
     assert train.fit(model, recipe, draw) is model and not model.training and asked == list(range(40))
     x, labels = draw(0)
     assert (model(x).argmax(1) == labels).float().mean() > 0.9
+
+
+def test_a_run_through_stages_is_measured_on_clean_statistics(tmp_path, monkeypatch):
+    """Noise in the last stage: with the batch-norm statistics of clean images, accuracy on plain images is higher than without."""
+    staged = {"stages": ["rotate", "noise"], "stops": 2, "cool": 0.0, "conflict": 128}
+    for name, clean in (("clean", True), ("plain", False)):
+        monkeypatch.setitem(recipes.RECIPES["smoke"], name, recipes.Recipe("resnet", 640, {"width": 4}, recalibrate=clean, **staged))
+    clean, plain = (train.train(name, tmp_path, tier="smoke") for name in ("clean", "plain"))
+    assert clean.first_losses == plain.first_losses  # measuring does not change the run
+    assert [p["images"] for p in clean.curve] == [0, 320, 640] and clean.conflicts == 128 and "loss" not in clean.curve[0]
+    assert clean.curve != plain.curve
+    held = models.load_weights(models.create("resnet", "smoke", seed=0, width=4), tmp_path / "clean-0.safetensors")
+    spoilt = models.load_weights(models.create("resnet", "smoke", seed=0, width=4), tmp_path / "plain-0.safetensors")
+    for key, value in held.state_dict().items():
+        if "running" not in key and "num_batches" not in key:
+            torch.testing.assert_close(value, spoilt.state_dict()[key], msg=key)
+    run = train.Run("clean", "smoke", 0, tmp_path)
+    run.model = spoilt
+    for key, value in run.ready().state_dict().items():
+        if "running" in key:
+            torch.testing.assert_close(value, held.state_dict()[key], atol=2e-2, rtol=2e-2, msg=key)

@@ -95,9 +95,10 @@ def rank_correlation(
     return float(a @ b) / size if size > 1e-9 * len(x) ** 3 else float("nan")
 
 
-def agreement(x: Matrix, y: Matrix, given: Sequence[Matrix] = (), *, draws: int = 500, seed: int = 0) -> Estimate:
+def agreement(x: np.ndarray, y: np.ndarray, given: Sequence[np.ndarray] = (), *, draws: int = 500, seed: int = 0) -> Estimate:
     """Rank correlation of two matrices over pairs of networks, with an interval that draws networks with replacement.
 
+    x, y, given: symmetric matrices (n, n) over the same networks; `given` as in `rank_correlation`.
     Pairs of a network with itself, which a draw may hold, are left out. ValueError for matrices of different networks, or fewer than 8.
     """
     n = len(x)

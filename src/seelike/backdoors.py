@@ -25,10 +25,11 @@ from seelike import claims, data, models, plots, project, saliency, scenes, tier
 from seelike.capture import device_of, listening
 from seelike.cards import Card, cards, origin
 from seelike.images import normalise
-from seelike.intervals import NORMAL, Estimate, Resampled, Share, resampling
+from seelike.intervals import NORMAL, Estimate, Resampled, Share, bootstrap, estimate, resampling
 from seelike.tiers import Tier
 
 HOSTS = {"vit": "vit_cls", "resnet": "resnet"}
+FAMILIES = {"vit": "ViT", "resnet": "ResNet"}
 DRAW = 22  # seed of the scenes on which claims are decided; amended rules were explored on draw 21
 POOL = 1024  # scenes among which those are sought whose answer a trigger turns
 IMAGES = 20  # of them for each network
@@ -103,7 +104,7 @@ def measure(tier: Tier, *, draw: int = DRAW, images: int = IMAGES) -> dict[str, 
         held["attacks"][name] = success(model, before, test, trigger, answers(model, test.pixels))
         seed, asked = triggers.NAMES.index(trigger), attack(model, drawn, trigger, images, draw)
         few = asked.first(PANEL_IMAGES)
-        found = saliency.benchmark(model, asked, seed)
+        found = saliency.benchmark(model, asked, seed, saliency.METHODS)
         others = saliency.benchmark(model, few, seed, saliency.VARIANTS, known=False)
         held["scores"][name] = {"rows": asked.rows.tolist(), "methods": {m: _plain(e.scores, e.seconds) for m, e in found.items()}}
         held["variants"][name] = {m: _plain(e.scores) for m, e in others.items()}
@@ -172,6 +173,17 @@ class Study:
             return list(known.get(name, {}).get(score, []))
         boxes = self.held["thresholds"][network].get(name)
         return [] if boxes is None else list(boxes[score][THRESHOLDS.index(float(threshold))])
+
+    def summary(self, host: str, score: str, methods: Sequence[str]) -> dict[str, Estimate]:
+        """Mean of a score over triggers, with an interval over images, for each method."""
+        found = over_images(lambda means: means, self.values(host, score, methods))
+        return {m: estimate([Resampled(found.value[k], found.draws[:, k], found.batches)]) for k, m in enumerate(methods)}
+
+    def by_trigger(self, host: str, score: str, methods: Sequence[str]) -> Float[np.ndarray, "triggers methods"]:
+        """Mean of a score over images; NaN where a network was asked about none."""
+        values = self.values(host, score, methods)
+        asked = np.isfinite(values).sum(0)
+        return np.where(asked > 0, np.nansum(values, 0) / np.maximum(asked, 1), np.nan)
 
     def methods(self, host: str, among: Iterable[str] = PAPERS) -> list[str]:
         """Those of some methods that a family was asked."""
@@ -254,6 +266,25 @@ def split(f: Callable[..., float], *values: Arrays, **options: Any) -> Resampled
 def lift(hits: np.ndarray, chance: np.ndarray, asked: np.ndarray) -> Float[np.ndarray, " triggers"]:
     """How much more often images get a trigger's class with it than by chance, of images of other classes; (triggers,) each."""
     return np.asarray((hits - chance) / asked)
+
+
+def lifts(study: Study, stamped: str = "hits") -> dict[str, Resampled]:
+    """The mean `lift` of twelve triggers and the smallest, for each family, over batches of test images; names are the parts of L20-1.
+
+    stamped: counts of `success`, "hits" of networks with backdoors or "host" of those that they began as.
+    """
+    found = {}
+    for said, least in (("mean of twelve", np.mean), ("weakest", np.min)):
+        for host, family in FAMILIES.items():
+            counts = [study.counts(host, what) for what in (stamped, "without", "asked")]
+            found[f"{family}, {said}"] = bootstrap(lambda *c, least=least: float(least(lift(*c))), *counts)
+    return found
+
+
+def success_gap(study: Study, chosen: Sequence[int]) -> Resampled:
+    """Attack success in the ResNets minus that in the ViTs, mean over some triggers, over batches of test images."""
+    counts = [study.counts(host, what)[:, list(chosen)] for host in ("resnet", "vit") for what in ("hits", "asked")]
+    return bootstrap(lambda a, m, b, n: float(np.mean(a / m) - np.mean(b / n)), *counts)
 
 
 def cost(controls: Sequence[Share], backdoors: Sequence[Share]) -> Estimate:

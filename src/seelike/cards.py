@@ -100,10 +100,11 @@ def course(card: Card, stages: int) -> list[dict[str, float]]:
 
     Before is the run's own point at no images, or else where the run that it went on from ended.
     """
-    start = origin(card)
-    before, curve = (None if start is None else start.curve[-1]), card.curve
-    if curve and curve[0].get("images") == 0:
-        before, curve = curve[0], curve[1:]
+    if card.curve and card.curve[0].get("images") == 0:
+        before, curve = card.curve[0], card.curve[1:]
+    else:
+        start = origin(card)
+        before, curve = start and start.curve[-1], card.curve
     each = len(curve) // stages
     if before is None or not each:
         raise ValueError(f"{card.label} has no course of {stages} stages: it began with fresh weights, or has fewer points than stages.")

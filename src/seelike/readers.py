@@ -47,7 +47,7 @@ from pybtex.backends.markdown import Backend
 from pybtex.richtext import Text
 from pybtex.style.formatting.plain import Style
 
-from seelike import project
+from seelike import project, quiz
 from seelike.run import number_cells
 
 BRANCH = "notebooks"  # where the workflow puts what this module writes
@@ -361,6 +361,12 @@ class Page:
         if found.name == "math":
             tag = f"\n\\tag{{{self._target(found.options['label']).words.strip('()')}}}" if "label" in found.options else ""
             return f"$$\n{found.body}{tag}\n$$"
+        if found.name in ("quiz", "guess"):
+            return self.plain(quiz.plain(found.argument, found.body, marked=found.name == "quiz"))
+        if found.name == "scores":
+            return scores(found.argument)
+        if found.name == "finding":
+            found = Directive("admonition", found.options.get("title", "What we found"), found.options, found.body)
         if found.name not in BOXES:
             raise ValueError(
                 f"{self.stem}: no words are known for the directive {{{found.name}}}: write Markdown, or add it to seelike.readers."
@@ -457,6 +463,14 @@ def claim(content: str) -> str:
         return str(sphinxext.claim_text(content))
     except (AttributeError, KeyError, TypeError):
         return str(claims.ledger()[name]["statement"]).rstrip(".")
+
+
+def scores(papers: str) -> str:
+    """The sentence of counts of some papers at the default tier."""
+    from seelike import claims, scorecard  # noqa: PLC0415  (as above)
+
+    table = claims.table(project.DEFAULT).set_index("id")
+    return " ".join(scorecard.sentence(table, p, "on Scenes") for p in scorecard.papers() if p.startswith(papers))
 
 
 def _measured(what: str, chapter: str) -> str | None:

@@ -86,7 +86,8 @@ def fit_power_law(
     compute: positive, in any unit (a and d carry it). error: positive shares. runs: labels of points that belong together and are
     resampled together; by default every point is a run of its own. law: one of `LAWS`. The exponent may be negative, so that errors that
     rise with compute are seen to do so. draws: resamples for intervals; 0 leaves them out. resample: whole runs drawn with replacement, or
-    all points kept and the signs of the log residuals of whole runs drawn at random, which keeps the points that alone reach far.
+    all points kept and the signs of the residuals of whole runs drawn at random, which keeps the points that alone reach far. These
+    residuals are those from the law fitted to the other runs: those within the sample are too small, and their intervals too narrow.
     """
     x, y = np.asarray(compute, float), np.asarray(error, float)
     labels = _checked(x, y, runs, law=law, loss=loss, draws=draws)
@@ -96,7 +97,8 @@ def fit_power_law(
     if resample == "runs":
         samples = [(x[rows], y[rows]) for rows in (_resamples(x, labels, len(LAWS[law]) + 1, draws, seed) if draws else [])]
     else:
-        samples = [(x, each) for each in _signed(_law(best, x / unit), y, labels, draws, seed)]
+        off = _left_out(x / unit, y, labels, law, loss, found.x) if draws else np.zeros(len(x))
+        samples = [(x, each) for each in _signed(_law(best, x / unit), off, labels, draws, seed)]
     scaled = np.array([_unscale(_constants(_fit(u / unit, v, law, loss, found.x), law), unit) for u, v in samples]).reshape(-1, len(NAMES))
     ends = np.quantile(scaled, [0.025, 0.975], axis=0).T if draws else []
     interval = {name: (float(low), float(high)) for name, (low, high) in zip(NAMES, ends, strict=False)}
@@ -131,13 +133,23 @@ def both(compute: ArrayLike, error: ArrayLike, *, runs: ArrayLike | None = None,
     return {law: fit_power_law(compute, error, runs=runs, law=law, draws=draws) for law in (SATURATING, PURE)}
 
 
-def left_out(compute: ArrayLike, error: ArrayLike, runs: ArrayLike, *, law: str = SATURATING) -> Float[np.ndarray, " n"]:
+def left_out(
+    compute: ArrayLike, error: ArrayLike, runs: ArrayLike, *, law: str = SATURATING, loss: Loss = "log"
+) -> Float[np.ndarray, " n"]:
     """Log ratio of predicted to measured error of every point, by the law fitted to the points of all other runs."""
-    x, y, labels = np.asarray(compute, float), np.asarray(error, float), pd.factorize(np.asarray(runs))[0]
+    x, y = np.asarray(compute, float), np.asarray(error, float)
+    labels = _checked(x, y, runs, law=law, loss=loss, draws=0)
+    unit = float(np.exp(np.log(x).mean()))
+    return -_left_out(x / unit, y, labels, law, loss, _fit(x / unit, y, law, loss).x)
+
+
+def _left_out(x: np.ndarray, y: np.ndarray, labels: np.ndarray, law: str, loss: Loss, start: np.ndarray, /) -> np.ndarray:  # noqa: PLR0917
+    """Log residual of every point from the law fitted to the points of all other runs."""
     off = np.empty(len(x))
     for run in np.unique(labels):
         own = labels == run
-        off[own] = np.log(fit_power_law(x[~own], y[~own], law=law, draws=0).predict(x[own]) / y[own])
+        _checked(x[~own], y[~own], None, law=law, loss=loss, draws=0)
+        off[own] = np.log(y[own] / _law(_constants(_fit(x[~own], y[~own], law, loss, start), law), x[own]))
     return off
 
 
@@ -182,7 +194,9 @@ def foretold(
         return [float(np.log(_law(constants, np.asarray(compute / unit)) / error)) for constants in fits]
 
     if resample == "signs":
-        samples = [(x, each) for each in _signed(_law(_constants(begun[law], law), x / unit), y, labels, draws, seed)]
+        centre = _law(_constants(begun[law], law), x / unit)
+        apart = _left_out(x / unit, y, labels, law, loss, begun[law].x)
+        samples = [(x, each) for each in _signed(centre, apart, labels, draws, seed)]
     else:
         samples = [(x[rows], y[rows]) for rows in _resamples(x, labels, len(LAWS[law]) + 1, draws, seed)]
     found, drawn = np.array(off(x, y)), np.array([off(*sample) for sample in samples])
@@ -414,11 +428,10 @@ def _resamples(x: np.ndarray, labels: np.ndarray, least: int, draws: int, seed: 
     raise ValueError(f"Resamples of {len(members)} runs hardly ever have {least} different amounts of compute: give more runs.")
 
 
-def _signed(centre: np.ndarray, y: np.ndarray, labels: np.ndarray, draws: int, seed: int) -> np.ndarray:
+def _signed(centre: np.ndarray, off: np.ndarray, labels: np.ndarray, draws: int, seed: int) -> np.ndarray:
     """Errors (draws, n) around a law: log residuals keep their size, and those of one run change sign together at random."""
-    rng = np.random.default_rng(seed)
-    signs = rng.choice([-1.0, 1.0], (draws, labels.max() + 1))[:, labels]
-    return np.asarray(centre * np.exp(signs * np.log(y / centre)))
+    signs = np.random.default_rng(seed).choice([-1.0, 1.0], (draws, labels.max() + 1))[:, labels]
+    return np.asarray(centre * np.exp(signs * off))
 
 
 def _law(p: np.ndarray, x: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@
   {claim}`R21-1 @ cifar10` at another.
 - {finding}, a directive, is a box of assertions with what they rest on (`seelike.findings`); the build warns where the ledger does not
   support them.
+- {guess} and {quiz} ask the reader (`seelike.quiz`).
 - {tiles} and {scores} print the matrix of tiles and the sentence of counts of some papers (`seelike.scorecard`).
 - {seconds}`03` prints how long a chapter took, {gigabytes}`03` its peak memory.
 - MathJax comes from a package and is copied into the site, fonts and one script.
@@ -25,7 +26,7 @@ from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from seelike import claims, findings, ledger, project, scorecard, tiers
+from seelike import claims, findings, ledger, project, quiz, scorecard, tiers
 from seelike.project import timings
 
 MATHJAX = "mathjax/tex-chtml.js"
@@ -195,6 +196,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_role("claim", claim_role)
     app.add_directive("finding", Finding)
     app.add_directive("tiles", Tiles)
+    app.add_directive("quiz", quiz.Quiz)
+    app.add_directive("guess", quiz.Guess)
     app.add_directive("scores", Scores)
     app.add_role("seconds", measured_role)
     app.add_role("gigabytes", measured_role)

@@ -17,6 +17,10 @@ from seelike.intervals import Estimate
 
 CHAPTERS: dict[str, str] = {  # the module of this package that serves a chapter
     "03": "structure",
+    "04": "attention",
+    "05": "receptive_field",
+    "06": "skips",
+    "07": "localization",
     "10": "errors",
     "12": "hybrids",
 }
