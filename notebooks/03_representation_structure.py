@@ -85,10 +85,9 @@ print(
 )
 
 # %% tags=["hide-input"]
-# needs: zoo
 SHORT = ("vit_data_1000", "vit_cls_adamw", "resnet_short")
-others = book.cast(*SHORT)
-others = {name: others[name] for name in book.shown(others, *SHORT)}
+others = book.cast(*SHORT) if book.has("zoo") else {}
+others = {n: others[n] for n in book.shown(others, *SHORT) if n in others}
 similar_too = sweep(others, images, "all") if others else None
 
 # %% [markdown]
@@ -143,12 +142,11 @@ within = {
     "uniformity": maps.uniformity,
     "lowest with highest third": maps.low_high,
 }
-extra = globals().get("others") or {}
-named = [n for n in cast if not n.startswith("untrained")] + list(extra)
+named = [n for n in cast if not n.startswith("untrained")] + list(others)
 named += [n for n in cast if n.startswith("untrained")]
 fig, axes = plt.subplots(1, 2, figsize=(8.6, 0.3 * len(named) + 1.4), sharey=True)
 for ax, (label, f) in zip(axes, within.items()):
-    held = {n: similar_too if n in extra else similarity for n in named}
+    held = {n: similar_too if n in others else similarity for n in named}
     rows = {n: estimate([held[n].bootstrap(f, n)]) for n in named}
     plots.intervals(ax, rows, {n: plots.colour(n) for n in named})
     ax.set_yticks(range(len(named)), [plots.label(n, seed=True) for n in named])
@@ -163,7 +161,7 @@ u = {
     if (mine := [n for n in named if n.partition("-")[0] == name])
 }
 by_recipe = [u[n] for n in ("vit_cls", "vit_data_1000", "vit_cls_adamw") if n in u]
-if extra:
+if others:
     display(
         Markdown(
             f"Recipes move the same ViT (class token) over a range of {np.ptp(by_recipe):.2f}; ViT and ResNet of the long runs differ by "

@@ -200,17 +200,18 @@ book.sign(fig, book.seeds[:1])
 # base set of 6,400 scenes, and on ten times as many. Every run sees 64,000 images; only the number of *different* ones changes. A second series has
 # half the width. These runs are shorter than the main ones, and there is one of each.
 
+
 # %%
 # needs: vit_data_003, vit_data_1000
-by_data, accuracy = {}, {}
-
-
 def over_uniform(model):
     """Distances of a network's heads over that of uniform attention."""
     own = attention.block_distances(model, images)
     return [d / u for d, u in zip(own, attention.uniform_blocks(model, x[:1]))]
 
 
+# %% tags=["hide-input"]
+# needs: vit_data_003, vit_data_1000
+by_data, accuracy = {}, {}
 for (name, seed), card in models.cards(book.tier, study="data").items():
     if seed == 0:
         run = card.made.factors["width"], card.made.factors["share"]
@@ -331,6 +332,9 @@ book.decide(
     control=[near["untrained vit_cls"]],
     testable=apart,
 )
+
+# %% tags=["hide-input"]
+# needs: vit_cls, any vits
 top = {name: bootstrap(attention.most_local, *relative[name][-2:]) for name in own}
 _ = book.decide(
     "R21-9",
@@ -377,6 +381,9 @@ def both(v, f):
 asked = {v: both(v, attention.trend) for v, _ in pairs}
 differ = [bootstrap(lambda h: attention.spread([h]), relative[v][0]) for v in asked]
 _ = book.decide("R21-11", [*asked.values()], images=len(images), testable=differ)
+
+# %% tags=["hide-input"]
+# needs: vit_cls, resnet, any pairs
 pd.DataFrame(
     {
         plots.label(v, seed=True): both(v, attention.trends).value

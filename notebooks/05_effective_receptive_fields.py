@@ -128,18 +128,21 @@ shown = [name for name in shown if name in fields]
 
 # %% mystnb={"figure": {"name": "fig-erf-maps", "caption": "Effective receptive fields of the middle position after five layers, from low to high; square root of the field, each map scaled to its own maximum. Of ViTs two rows: after attention sublayers, as in the paper, and after whole blocks. Of networks of convolutions the first column is the first convolution. The last rows are untrained."}, "image": {"alt": "A grid of square heat maps, one or two rows per network and five columns from low to high. Bright pixels move the middle position most. ViTs show a bright patch on a faint field over the whole image in every column; the spot of the ResNet grows from column to column."}} tags=["hide-input"]
 # needs: any shown
+def every(tapped, n=5):
+    """Some of the taps, from the first to the last."""
+    return [
+        tapped[i] for i in np.linspace(0, len(tapped) - 1, n).round().astype(int)
+    ]
+
+
 def five(name):
     """Rows of five taps each for one network, by title."""
     model, title = cast[name], plots.label(name).replace(", ", "\n")
-    every = lambda tapped: [
-        tapped[i] for i in np.linspace(0, len(tapped) - 1, 5).round().astype(int)
-    ]
     if name in heard:
         parts = {"attention": heard[name].stream, "block": layers(model)}
         return {f"{title}\n{part}": every(tapped) for part, tapped in parts.items()}
     blocks, first = layers(model), erf.stem(model)
-    later = np.linspace(0, len(blocks) - 1, 4 if first else 5).round().astype(int)
-    return {title: [*first, *(blocks[i] for i in later)]}
+    return {title: [*first, *every(blocks, 5 - len(first))]}
 
 
 rows = [(name, *row) for name in shown for row in five(name).items()]
@@ -161,7 +164,7 @@ book.sign(fig, book.seeds[:1] or [0])
 
 # %% mystnb={"figure": {"name": "fig-erf-all", "caption": "All layers, from low (top) to high: ViT, before and after the sum of attention, before and after that of the MLP; ResNet, before the sum and after the block. Square root of the field, each map scaled to its own maximum. A network that is lacking leaves its columns out."}, "image": {"alt": "A long grid of square heat maps, one row per block and six columns: four for the sublayers of a ViT before and after their residual sums, and two for the branch and the output of ResNet blocks."}} tags=["hide-cell"]
 # needs: any shown
-every = {}
+found = {}
 for name in [n for n in shown if not n.startswith("untrained")]:
     if name in heard:
         parts, titles = heard[name], ("attention", "+ skip", "MLP", "+ skip")
@@ -174,17 +177,17 @@ for name in [n for n in shown if not n.startswith("untrained")]:
     else:
         continue
     for i, (title, column) in enumerate(zip(titles, tapped)):
-        every[name, i] = (title, column)
-depth = max(len(column) for _, column in every.values()) if every else 1
+        found[name, i] = (title, column)
+depth = max(len(column) for _, column in found.values()) if found else 1
 fig, axes = plt.subplots(
     depth,
-    max(len(every), 1),
-    figsize=(1.15 * max(len(every), 1), 1.15 * depth),
+    max(len(found), 1),
+    figsize=(1.15 * max(len(found), 1), 1.15 * depth),
     squeeze=False,
 )
 for ax in axes.flat:
     ax.set_axis_off()
-for line, ((name, i), (title, column)) in zip(axes.T, every.items()):
+for line, ((name, i), (title, column)) in zip(axes.T, found.items()):
     who = plots.label(name) if i == 0 else ""
     line[0].set_title(f"{who}\n{title}", fontsize=8)
     for ax, tap in zip(line, column):
@@ -327,7 +330,7 @@ table.round(3).rename_axis("share in the own patch")
 # The ResNet has such a pair too: the last norm of a block, and the block's output. In the paper, the field of the branch seems to shrink where a stage
 # begins, because the shortcut there carries what the branch has not.
 
-# %%
+# %% tags=["hide-input"]
 # needs: resnet
 rows, answers = {}, {}
 for name in [n for n in shown if n.startswith("resnet-")]:
@@ -367,8 +370,9 @@ CLAIMS = {
 
 def between(f, v, r):
     """A statistic of two curves of widths, on the same resamples of images."""
-    g = lambda a, b: f(erf.spread(a), erf.spread(b))
-    return bootstrap(g, grown[v], grown[r])
+    return bootstrap(
+        lambda a, b: f(erf.spread(a), erf.spread(b)), grown[v], grown[r]
+    )
 
 
 pairs = book.pairs("vit_cls", "resnet", among=grown)

@@ -105,7 +105,7 @@ def test_the_panel_asks_what_the_chapter_asks(made):
     book = Chapter("03", "smoke")
     similarity = sweep(book.cast("vit_cls", "resnet"), book.images(128, seed=3), "all")
     expected = maps.uniformity(similarity.block("vit_cls-0").to_numpy()) - maps.uniformity(similarity.block("resnet-0").to_numpy())
-    wanted = {"measure": "CKA", "view": "all positions", "taps": "all layers", "networks": "long, seed 0", "head": "class token"}
+    wanted = {"measure": "CKA", "view": "all positions", "layers": "all", "networks": "long, seed 0", "head": "class token"}
     same = [f for f in made if f.claim == "R21-1" and f.choices == wanted]
     assert [f.value.estimate for f in same] == [pytest.approx(expected, abs=1e-5)]
 

@@ -21,7 +21,10 @@ CHAPTERS: dict[str, str] = {  # the module of this package that serves a chapter
     "05": "receptive_field",
     "06": "skips",
     "07": "localization",
+    "08": "scale",
+    "09": "mixers",
     "10": "errors",
+    "11": "saliency",
     "12": "hybrids",
 }
 

@@ -77,7 +77,7 @@ def _partner(networks: str, seed: int, partners: Sequence[int]) -> int:
 
 
 def analyses(tier: str | Tier, n_images: int = 1024) -> Iterator[Found]:
-    """R21-1, 2, 3 (of the ResNet), 5 and 7 by measure, view, taps, networks and head; an analysis of one pair has an interval over images.
+    """R21-1, 2, 3 (of the ResNet), 5 and 7 by measure, view, layers, networks and head; an analysis of one pair has an interval over images.
 
     Layers that do not vary over images (the class token before the first block) are left out. Intervals of pairs with one ResNet in common
     cover ViTs and images.
@@ -96,7 +96,7 @@ def analyses(tier: str | Tier, n_images: int = 1024) -> Iterator[Found]:
                     continue
                 for claim, value in _each(f, similar.bootstrap(lambda *m, f=f: np.array([g(*m) for g in f.values()]), v, resnet)):
                     kept[claim, measure, view, taps, group.networks, group.head].append(value)
-    kinds = ("measure", "view", "taps", "networks", "head")
+    kinds = ("measure", "view", "layers", "networks", "head")
     for (claim, *made), values in kept.items():
         choices = dict(zip(kinds, made, strict=True))
         if claim == STAGES and not _own_stages(choices):
@@ -128,16 +128,16 @@ def _load(name: str, tier: Tier) -> nn.Module:
 
 
 def _taps(model: nn.Module, taps: str) -> list[str]:
-    return capture.layers(model, "all" if taps == "all layers" else "block")
+    return capture.layers(model, "all" if taps == "all" else "block")
 
 
 def _similar(cast: Mapping[str, nn.Module], images: Any) -> Iterator[tuple[tuple[str, str, str], CKA | Maps]]:
     """Similarities of all networks under every measure, view and choice of taps."""
-    everything = {name: list(dict.fromkeys([*_taps(m, "all layers"), *_taps(m, "block outputs")])) for name, m in cast.items()}
+    everything = {name: list(dict.fromkeys([*_taps(m, "all"), *_taps(m, "block outputs")])) for name, m in cast.items()}
     for view, looked_at in VIEWS.items():
         found = sweep(cast, images, everything, view=looked_at)
         varying = {layer for layer, norm in zip(found.layers, np.sum([n.numpy() for n in found.norm], 0), strict=True) if norm > 0}
-        for taps in ("all layers", "block outputs"):
+        for taps in ("all", "block outputs"):
             wanted = [f"{name}/{tap}" for name, m in cast.items() for tap in _taps(m, taps)]
             yield ("CKA", view, taps), found.select([label for label in wanted if label in varying])
     held = features(cast, images, {name: _taps(m, "block outputs") for name, m in cast.items()})
