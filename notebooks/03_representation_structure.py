@@ -468,8 +468,10 @@ book.tables(recorded)
 # is similarity that falls off with distance. Block outputs alone do dip at the boundaries ({numref}`fig-stages`, {numref}`fig-panel-r21-3`).
 #
 # **The correspondence of the paper is not ours.** The lead of the ViT's lowest quarter in similarity to the lower half of the ResNet is {claim}`R21-5`; the
-# share of ViT layers that go with the lower part of the ResNet is {claim}`R21-6`, where depth in proportion gives 0.46. That the top of the ViT is less like
-# any ResNet layer than its middle, {claim}`R21-7`, holds for the class token only: with averaged tokens it turns round ({numref}`fig-panel-r21-7`).
+# share of ViT layers that go with the lower part of the ResNet is {claim}`R21-6`, where depth in proportion gives 60/130.
+#
+# **Whether the top of the ViT is unlike the ResNet depends on what one compares.** Flattened, it is less like any ResNet layer than the middle, {claim}`R21-7`. With
+# averaged tokens, and for the class token alone, it is the other way round ({numref}`fig-panel-r21-7`).
 #
 # **On CIFAR-10**, with one network of a kind: uniformity {claim}`R21-1 @ cifar10`, low with high {claim}`R21-2 @ cifar10`, stages
 # {claim}`R21-3 @ cifar10`, grid {claim}`R21-4 @ cifar10`, lowest quarter {claim}`R21-5 @ cifar10`, lower share

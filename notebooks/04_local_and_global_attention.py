@@ -85,18 +85,18 @@ print(f"uniform attention, in pixels: {', '.join(found)}")
 # Each entry holds an array of batches and heads for every block; attention maps themselves were reduced as they were made.
 
 # %% tags=["hide-input"]
-BLOCKS = (0, 1, -2, -1)
+BLOCKS = {0: "first block", 1: "second", -2: "last but one", -1: "last"}
 recorded = book.recorded("distance")
 pretrained = [r for r in recorded if not r.tier.trained_here]
 
 
 def sorted_heads(ax, blocks, title=None):
     """Heads from local to global, the first two blocks and the last two."""
-    chosen = dict.fromkeys(i % len(blocks) for i in BLOCKS)
-    for i, colour in zip(chosen, plots.DEPTHS):
+    chosen = {i % len(blocks): place for i, place in BLOCKS.items()}
+    for (i, place), colour in zip(chosen.items(), plots.DEPTHS):
         own = np.sort(blocks[i])
         places = range(1, len(own) + 1)
-        ax.plot(places, own, "o-", color=colour, label=f"block {i}", ms=5)
+        ax.plot(places, own, "o-", color=colour, label=place, ms=5)
     ax.axhline(1, color=plots.INK, ls=":", lw=1.5)
     ax.xaxis.get_major_locator().set_params(integer=True)
     if title:
@@ -109,6 +109,12 @@ def limits(panels, margin=0.02):
     return min(held) - margin, max(held) + margin
 
 
+def titled(label):
+    """A long name on two lines."""
+    long = len(label.partition(",")[0]) > 16
+    return (label.replace(" (", "\n(") if long else label).replace(", ", "\n")
+
+
 def of_others(recorded):
     """Distances over uniform of one trained network of another tier."""
     held = recorded.sections["distance"]
@@ -117,32 +123,36 @@ def of_others(recorded):
     return name, [np.array(b) / own for b in held.get(name, [])]
 
 
-# %% mystnb={"figure": {"name": "fig-attention-distance", "caption": "Mean attention distance of every head over that of uniform attention (dotted), sorted from local to global, in the first two and the last two blocks. Top: the whole axis, as the paper draws it; below the shaded line a head is nearer to its own patch than to uniform. Bottom: the same enlarged, all of our networks on one axis. The untrained network is the control. A network from another tier, where one is recorded, has a last column of its own."}, "image": {"alt": "Two rows of panels of sorted attention distance, one column per network, four lines each for the first two and last two blocks. In the upper row the axis starts at zero and our small networks lie flat along the dotted line of uniform attention, while a large pretrained network, where recorded, spreads from near to far. The lower row enlarges the same lines."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-attention-distance", "caption": "Mean attention distance of every head over that of uniform attention (dotted), sorted from local to global, in the first two and the last two blocks. Top: the whole axis, as the paper draws it; in the shaded part a head is nearer to its own patch than to uniform. Bottom: the same enlarged, all of our networks on one axis. The untrained network is the control. A network from another tier, where one is recorded, has a last column of its own."}, "image": {"alt": "Two rows of panels of sorted attention distance, one column per network, four lines each for the first two and last two blocks. In the upper row the axis starts at zero and our small networks lie flat along the dotted line of uniform attention, while a large pretrained network, where recorded, spreads from near to far. The lower row enlarges the same lines."}} tags=["hide-input"]
 # needs: any heads
 shown = [
     n for n in book.shown(cast, "vit_cls", "vit_gap", "vit_heads") if n in heads
 ]
 first = {name: [d.mean(0) for d in relative[name]] for name in shown}
 close_up = limits(first.values())
-columns = [(plots.label(n).replace(", ", "\n"), first[n], close_up) for n in shown]
+columns = [(titled(plots.label(n)), first[n], close_up) for n in shown]
 for other in pretrained[:1]:
     name, blocks = of_others(other)
-    title = other.label(name).replace(" (", "\n(")
-    columns.append((title, blocks, limits([blocks])))
+    columns.append((titled(other.label(name)), blocks, None))
 fig, axes = plt.subplots(
     2, len(columns), figsize=(2.2 * len(columns), 5), squeeze=False, sharex="col"
 )
 for (title, blocks, close_up), (whole, close) in zip(columns, axes.T):
     sorted_heads(whole, blocks, title)
-    sorted_heads(close, blocks)
     whole.axhspan(0, 0.5, color=plots.INK, alpha=0.08, lw=0)
     whole.set(ylim=(0, 1.15))
+    if close_up is None:
+        close.set_axis_off()
+        whole.xaxis.set_tick_params(labelbottom=True)
+        whole.set(xlabel="head, sorted")
+        continue
+    sorted_heads(close, blocks)
     close.set(ylim=close_up, xlabel="head, sorted")
 axes[0, 0].set(ylabel="distance / uniform")
 axes[0, 0].text(1, 0.04, "local", color=plots.INK, fontsize=9)
 axes[1, 0].set(ylabel="the same, enlarged")
-axes[0, 0].legend(loc="lower right", fontsize=8, bbox_to_anchor=(1, 0.16))
-book.sign(fig)
+axes[0, 0].legend(loc="lower right", fontsize=8, bbox_to_anchor=(1, 0.14))
+book.sign(fig, book.seeds[:1])
 
 # %% [markdown]
 # In the paper's ViTs, and in the large pretrained one where it is shown, the first blocks hold heads at very different distances. The heads of our
@@ -167,10 +177,10 @@ for ax, name in zip(axes[0], shown):
         ax.scatter(d, e, color=colour, s=22)
     ax.axhline(1, color=plots.INK, ls=":", lw=1)
     ax.axvline(1, color=plots.INK, ls=":", lw=1)
-    ax.set_title(plots.label(name).replace(", ", "\n"), fontsize=10)
+    ax.set_title(titled(plots.label(name)), fontsize=10)
     ax.set(xlabel="distance / uniform", ylim=(0, 1.05))
 axes[0, 0].set(ylabel="entropy / uniform")
-book.sign(fig)
+book.sign(fig, book.seeds[:1])
 
 # %% [markdown]
 # *Global* says where a head looks on average, and not that it looks at everything: read the height of the points.
@@ -245,7 +255,7 @@ last.minorticks_off()
 last.legend(loc="lower left", fontsize=8)
 axes[0, 0].legend(loc="lower right", fontsize=8)
 for ax in axes[:, 0]:
-    ax.set(ylabel="distance / uniform")
+    ax.set(ylabel="distance / uniform (enlarged)")
 book.sign(fig, [0])
 
 # %% [markdown]
@@ -428,8 +438,8 @@ for row, other in zip(axes, recorded):
     line = other.sections["settings"]["uniform"]
     names = sorted(held, key=lambda name: name.startswith("untrained"))
     for ax, name in zip(row, names):
-        title = other.label(name).replace(", ", "\n").replace(" (", "\n(")
-        sorted_heads(ax, [np.array(b) / line for b in held[name]], title)
+        own = [np.array(b) / line for b in held[name]]
+        sorted_heads(ax, own, titled(other.label(name)))
         ax.axhspan(0, 0.5, color=plots.INK, alpha=0.08, lw=0)
         ax.set(ylim=(0, 1.15), xlabel="head, sorted")
     for ax in row[len(names) :]:

@@ -92,11 +92,13 @@ for title, s in {"equal signs": 1.0, "random signs": signs}.items():
 # shows the stream after the attention sublayers of its ViT and after the blocks of its ResNet. Every layer costs two backward passes, so of each network we take only what is read below: all
 # sublayers of one network of a kind, block outputs of all that a claim compares, and the late attention sublayers of every ViT.
 
-# %%
+# %% tags=["hide-input"]
 cast = book.cast("vit_cls", "resnet", "mixer", untrained=("vit_cls", "resnet"))
 shown = book.shown(cast, "vit_cls", "resnet", "mixer")
 vits = [n for n in cast if n.startswith(("vit_cls-", "untrained vit_cls"))]
 heard = book.measured(erf.sublayers, {name: cast[name] for name in vits})
+deciding = [name for (name,) in book.pairs("vit_cls", among=heard)]
+known = book.measured(sums, {n: cast[n] for n in shown if n.startswith("resnet-")})
 
 
 def taps(name):
@@ -106,9 +108,9 @@ def taps(name):
         late = 0 if name in shown else len(parts.stream) // 2
         own = [tap for part in parts[:2] for tap in part[late:]]
         return [*layers(model), *own, *(parts.mlp if name in shown[:1] else [])]
-    branches = [branch for _, branch in sums(model)] if "resnet-" in name else []
-    wanted = name in shown and not name.startswith("untrained")
-    return [*erf.stem(model), *layers(model), *(branches if wanted else [])]
+    branches = [branch for _, branch in known.get(name, [])]
+    first = erf.stem(model) if name in shown else []
+    return [*first, *layers(model), *branches]
 
 
 # %%
@@ -126,7 +128,7 @@ for name in cast:
 shown = [name for name in shown if name in fields]
 
 
-# %% mystnb={"figure": {"name": "fig-erf-maps", "caption": "Effective receptive fields of the middle position after five layers, from low to high; square root of the field, each map scaled to its own maximum. Of ViTs two rows: after attention sublayers, as in the paper, and after whole blocks. Of networks of convolutions the first column is the first convolution. The last rows are untrained."}, "image": {"alt": "A grid of square heat maps, one or two rows per network and five columns from low to high. Bright pixels move the middle position most. ViTs show a bright patch on a faint field over the whole image in every column; the spot of the ResNet grows from column to column."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-erf-maps", "caption": "Effective receptive fields of the middle position after five layers, from low to high; square root of the field, each map scaled to its own maximum. Of trained ViTs two rows: after attention sublayers, as in the paper, and after whole blocks. Of networks of convolutions the first column is the first convolution. The last rows are untrained."}, "image": {"alt": "A grid of square heat maps, one or two rows per network and five columns from low to high. Bright pixels move the middle position most. ViTs show a bright patch on a faint field over the whole image in every column; the spot of the ResNet grows from column to column."}} tags=["hide-input"]
 # needs: any shown
 def every(tapped, n=5):
     """Some of the taps, from the first to the last."""
@@ -140,6 +142,8 @@ def five(name):
     model, title = cast[name], plots.label(name).replace(", ", "\n")
     if name in heard:
         parts = {"attention": heard[name].stream, "block": layers(model)}
+        if name not in deciding:
+            del parts["block"]  # looks the same untrained
         return {f"{title}\n{part}": every(tapped) for part, tapped in parts.items()}
     blocks, first = layers(model), erf.stem(model)
     return {title: [*first, *every(blocks, 5 - len(first))]}
@@ -169,10 +173,8 @@ for name in [n for n in shown if not n.startswith("untrained")]:
     if name in heard:
         parts, titles = heard[name], ("attention", "+ skip", "MLP", "+ skip")
         tapped = (parts.attention, parts.stream, parts.mlp, layers(cast[name]))
-    elif "resnet-" in name and sums(cast[name]):
-        pairs = [
-            (branch, branch.rpartition(".")[0]) for _, branch in sums(cast[name])
-        ]
+    elif known.get(name):
+        pairs = [(branch, branch.rpartition(".")[0]) for _, branch in known[name]]
         titles, tapped = ("branch", "+ skip"), tuple(zip(*pairs))
     else:
         continue
@@ -270,7 +272,6 @@ pd.DataFrame(
 
 # %%
 # needs: vit_cls
-deciding = [name for (name,) in book.pairs("vit_cls", among=heard)]
 grid = {
     name: erf.positions(cast[name], parts.attention[-1], x)
     for name, parts in heard.items()
@@ -299,6 +300,8 @@ for ax, (title, tap) in zip(axes[1:], last.items()):
 book.sign(fig, book.seeds[:1])
 
 # %% [markdown]
+# The first point of the line *after the sum* answers the guess: what it leaves to 1 comes from outside the own patch.
+#
 # The paper finds that late attention has no dominant centre before the sum, so that the centre must come with the skip connection. How much does the own
 # patch still hold here?
 
@@ -327,14 +330,14 @@ table["before / uniform"] = table["before the sum"] / table["uniform field"]
 table.round(3).rename_axis("share in the own patch")
 
 # %% [markdown]
-# The ResNet has such a pair too: the last norm of a block, and the block's output. In the paper, the field of the branch seems to shrink where a stage
-# begins, because the shortcut there carries what the branch has not.
+# The ResNet has such a pair too: the last norm of a block, and the block's output. In the paper, the field of the branch seems to shrink at the
+# first block of a stage. Does it here?
 
 # %% tags=["hide-input"]
 # needs: resnet
 rows, answers = {}, {}
-for name in [n for n in shown if n.startswith("resnet-")]:
-    pairs = [(b, b.rpartition(".")[0]) for _, b in sums(cast[name])]
+for name in [n for n in known if n in fields]:
+    pairs = [(b, b.rpartition(".")[0]) for _, b in known[name]]
     pairs = [(branch, block) for branch, block in pairs if block in fields[name]]
     for tap, block in pairs:
         rows[block] = {
@@ -482,8 +485,8 @@ book.tables(recorded)
 #
 # **The ViT's field reaches most of its final width much earlier in depth.** ViT minus ResNet, as a share of the depth: {claim}`R21-13`,
 # {claim}`R21-13 @ cifar10` on CIFAR-10. The paper finds its ViT global about midway. Ours has most of its width after the first block
-# and grows little from there, so that early is the better word; and *most of its final width* is less than *global*. By the last
-# column but one of the table above the reader can tell how wide a family ends, and by the first how wide it starts.
+# and grows little from there, so that early is the better word. And *most of its final width* is less than *global*: compare the last widths in the table above,
+# where the ResNet, which starts far behind, ends a little ahead.
 #
 # **The skip connection adds to the centre, and the centre is there without it.** Share of the own patch after the sum minus before it, late attention: {claim}`R21-14`,
 # {claim}`R21-14 @ cifar10` on CIFAR-10. In the paper late attention has no dominant centre before the sum. In ours the own patch stands out before the sum as well, in the

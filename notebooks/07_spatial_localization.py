@@ -75,10 +75,17 @@ trained = {n: cast[n] for n in cast if not n.startswith("untrained")}
 tables = {
     name: localization.table(place[name].compute().to_numpy())
     for name in book.shown(place, "vit_cls", "vit_gap", "resnet")
+    if name != "untrained vit_gap"
 }
 
 # %% tags=["hide-input"]
 ORDER = ("vit_cls", "vit_gap", "resnet", "untrained vit_cls", "untrained resnet", "pixels")  # fmt: skip
+
+
+def rank(name):
+    """Place of a network (`vit_cls-0`) in the order of figures."""
+    role = name.rpartition("-")[0] or name
+    return ORDER.index(role) if role in ORDER else len(ORDER)
 
 
 def title(name):
@@ -112,7 +119,7 @@ def spot_maps(rows, sign):
     sign(fig)
 
 
-# %% mystnb={"figure": {"name": "fig-localization", "caption": "CKA of one position of the last block (white ring) with every patch of the input; the four tokens of the paper's Fig. 9, at the same relative places. One colour scale, up to the largest value of a trained network; the largest of each map under it. Untrained networks and, in the last row, the patch itself in the place of the token exceed the scale."}, "image": {"alt": "A grid of small heat maps over the image's patches, one row per network and one column for each of four positions, marked by a white ring. In the ViT with class token each ring is the brightest spot of its map; with average pooling and in the ResNet the maps are dark throughout. Untrained ViTs and bare pixels are brighter than any trained network."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-localization", "caption": "CKA of one position of the last block (white ring) with every patch of the input; the four tokens of the paper's Fig. 9, at the same relative places. One colour scale, up to the largest value of a trained network; the largest of each map under it. Untrained networks and, in the last row, the patch itself in the place of the token exceed the scale; entries below 0 are drawn as 0."}, "image": {"alt": "A grid of small heat maps over the image's patches, one row per network and one column for each of four positions, marked by a white ring. In the ViT with class token each ring is the brightest spot of its map; with average pooling and in the ResNet the maps are dark throughout. Untrained ViTs and bare pixels are brighter than any trained network."}} tags=["hide-input"]
 # needs: any tables
 whole = place[next(iter(tables))].compute().to_numpy()
 tables["pixels"] = localization.pixels(whole)
@@ -132,12 +139,12 @@ lead, share = (
     {name: localization.resampled(found, f) for name, found in place.items()}
     for f in (localization.own_lead, localization.own_share)
 )
+grids = {len(found.layers) // 2: found for found in place.values()}
 bare = {
-    f"pixels, {n} × {n}": localization.resampled(
+    f"pixels, {localization.side(n)} × {localization.side(n)}": localization.resampled(
         found, localization.own_lead, localization.pixels
     )
-    for found in place.values()
-    for n in [localization.side(len(found.layers) // 2)]
+    for n, found in grids.items()
 }
 
 # %% mystnb={"figure": {"name": "fig-own-patch", "caption": "Interior positions of the last block: CKA with their own patch minus the mean with all others (left), and share whose most similar patch is their own (right); intervals over images, cut where a share cannot be. Grey: untrained networks, and patches themselves in the place of tokens. Chance on the right is one over the number of patches."}, "image": {"alt": "Two dot plots with one row per network: lead of the own patch in CKA, and share of interior positions most similar to their own patch, with 95 % intervals. ViTs with a class token lie above the other trained networks; untrained ViTs and pixels lie far above all."}} tags=["hide-input"]
@@ -176,7 +183,7 @@ ax.set(xlabel="block", ylabel="CKA, own patch minus others")
 ax.legend(fontsize=9)
 book.sign(fig, book.seeds[:1] or [0])
 
-# %% mystnb={"figure": {"name": "fig-place-earlier", "caption": "As the figure of the last block, but for the last but one block, and of the ResNet for the one before as well; one colour scale."}, "image": {"alt": "A grid of small heat maps, one row per network and block and one column for each of four positions, marked by a white ring. In the last but one block of either ViT the ring lies on a bright spot."}} tags=["hide-cell"]
+# %% mystnb={"figure": {"name": "fig-place-earlier", "caption": "As the figure of the last block, but for the last but one block, and of the ResNet for the one before as well; one colour scale."}, "image": {"alt": "A grid of small heat maps, one row per network and block and one column for each of four positions, marked by a white ring. Where a ring lies on the brightest spot of its map, the position keeps its place."}} tags=["hide-cell"]
 # needs: any by_depth
 earlier = {
     f"{title(name)}\nblock {i}": found[i]
@@ -200,11 +207,15 @@ def toward(found, of=localization.table):
 
 
 edges = {name: toward(found) for name, found in place.items() if "vit" in name}
-patches = {n: toward(place[n], localization.pixels) for n in edges}
+bare_edges = {
+    n: toward(place[n], localization.pixels)
+    for n in edges
+    if n.startswith("vit_cls")
+}
 
 # %% mystnb={"figure": {"name": "fig-edges", "caption": "CKA of corner positions of the last block with edge patches minus interior patches (left), and how much more this is than for interior positions (right). Last row: patches in the place of the tokens."}, "image": {"alt": "Two dot plots with one row per ViT and one for bare pixels: leaning towards the edge, and its excess over that of interior positions. Those of ViTs with a class token are above zero and below the row of the pixels."}} tags=["hide-input"]
 # needs: any edges
-rows = edges | {"pixels": next(iter(patches.values()))}
+rows = edges | dict(zip(["pixels"], bare_edges.values()))
 fig, axes = plt.subplots(1, 2, figsize=(8.8, 0.3 * len(rows) + 1.2), sharey=True)
 for i, (ax, label) in enumerate(
     zip(axes, ("corner tokens", "minus interior tokens"))
@@ -239,11 +250,11 @@ for claim, (measured, *roles) in GRID.items():
 # %%
 named = [name for (name,) in book.pairs("vit_cls", among=edges)]
 PARTS = ("corner tokens", "more than interior tokens")
-book.decide(
+told = book.decide(
     "R21-20",
     {part: [edges[n][i] for n in named] for i, part in enumerate(PARTS)},
     images=len(images),
-    control=[patches[n][0] for n in named],
+    control=[bare_edges[n][0] for n in named],
 )
 
 # %% [markdown]
@@ -385,14 +396,18 @@ one, together = ({n: a[:, c] for n, a in both.items()} for c in (slice(-1), -1))
 gains = {n: bootstrap(localization.pooling_gain, one[n], together[n]) for n in both}
 spreads = {n: localization.spread(one[n]) for n in both}
 
-# %% mystnb={"figure": {"name": "fig-interchange", "caption": "Last block: ten-shot accuracy of single patches (dots: each position; line: their range) and of the mean of all patches (diamond), for every network; the two classes of ViT in their colours."}, "image": {"alt": "One row per network with 64 dots, one a position, on an axis of accuracy, and a diamond for all patches together. With average pooling all dots lie close to their diamond near the right end; with a class token they spread far below it."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-interchange", "caption": "Last block: ten-shot accuracy of single patches (dots: each position; line: their range) and of the mean of all patches (diamond), for every network; the two kinds of ViT in their colours."}, "image": {"alt": "One row per network with 64 dots, one a position, on an axis of accuracy, and a diamond for all patches together. With average pooling all dots lie close to their diamond near the right end; with a class token they spread far below it."}} tags=["hide-input"]
 # needs: labels, any both
 fig, ax = plt.subplots(figsize=(7, 0.36 * len(both) + 1.1))
 for y, name in enumerate(both):
     x, colour = 100 * one[name].mean(0), plots.colour(name)
     ax.plot([x.min(), x.max()], [y, y], color=colour, lw=1)
     ax.plot(x, [y] * len(x), "o", color=colour, ms=5, alpha=0.25, mew=0)
-    ax.plot(100 * together[name].mean(), y, "D", color=colour, mec="black", ms=7)
+    both_at = 100 * together[name].mean()
+    ax.plot(both_at, y - 0.25, "D", color=colour, mec="black", mew=0.8, ms=6)
+    if y == 0:
+        ax.annotate("single patches", (x.min(), y), (0, 8), textcoords="offset points", fontsize=9)  # fmt: skip
+        ax.annotate("all together", (both_at, y), (8, 0), textcoords="offset points", va="center", fontsize=9)  # fmt: skip
 ax.set_yticks(range(len(both)), [plots.label(n, seed=True) for n in both])
 ax.set(
     xlabel="ten-shot accuracy in %",
@@ -490,7 +505,7 @@ for claim, f in PROBED.items():
     book.decide(claim, seeds, images=len(asked), testable=testable)
 PARTS = {"all tokens over one": gains, "one token over another": spreads}
 apart = {part: [d[v].minus(d[g]) for v, g in pairs] for part, d in PARTS.items()}
-book.decide("R21-23", apart, images=len(asked))
+told = book.decide("R21-23", apart, images=len(asked))
 
 # %%
 book.table()
@@ -528,7 +543,10 @@ for other in recorded:
 # %% mystnb={"figure": {"name": "fig-recorded-probes", "caption": "Recorded at other tiers, one row each: ten-shot accuracy of single positions, as above."}, "image": {"alt": "Recorded at other tiers, one row each. Left: line plot of mean ten-shot accuracy of single positions against relative depth. Right: heat maps of accuracy at each position of the last block, one per network."}} tags=["hide-input"]
 # needs: any recorded_probes
 for other in recorded_probes:
-    layers, held = other.sections["layers"], other.sections["maps"]
+    layers, held = (
+        dict(sorted(other.sections[of].items(), key=lambda each: rank(each[0])))
+        for of in ("layers", "maps")
+    )
     fig, axes = plt.subplots(
         1, 1 + len(held), figsize=(4 + 2.3 * len(held), 3), width_ratios=[1.5] + [1] * len(held)
     )  # fmt: skip

@@ -134,8 +134,8 @@ for row, view in zip(axes, VIEWS):
     row[0].set_ylabel(f"CKA with {FULL}")
 for ax in axes[-1]:
     ax.set_xlabel("block")
-fig.legend(
-    *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4
+axes[0, 1].legend(
+    *axes[0, 0].get_legend_handles_labels(), loc="lower left", ncols=2, fontsize=8.5
 )
 book.sign(fig, [0])
 
@@ -187,9 +187,7 @@ for row, read in zip(axes, (TOKENS, CLASS)):
     row[0].set_ylabel(f"{per_class}-shot accuracy")
 for ax in axes[-1]:
     ax.set_xlabel("block")
-fig.legend(
-    *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4
-)
+axes[0, 1].legend(loc="upper left", ncols=2, fontsize=9)
 book.sign(fig, [0])
 
 # %% [markdown]
@@ -328,6 +326,12 @@ book.decide("R21-26", both, images=len(asked), control=control)
 book.table()
 
 # %% [markdown]
+# The table shows the first part of a claim. Of all parts:
+
+# %% tags=["hide-input"]
+drift.parts(["R21-24", "R21-25", "R21-26"], tier)
+
+# %% [markdown]
 # ## How sure are we?
 #
 # Other read-outs, more shots, only the middle half of the blocks, and other networks. The number above stands in the band.
@@ -386,10 +390,11 @@ recorded = book.recorded("curves")
 # needs: any recorded
 COLUMNS = ("curves", "transfer", "size_transfer")
 CLASS_OF = {"curves": "class_curves", "transfer": "class_transfer"}
+shown = [c for c in COLUMNS if any(c in sections for _, sections in recorded)]
 fig, axes = plt.subplots(
     len(recorded),
-    3,
-    figsize=(12.6, 4.6 * len(recorded)),
+    len(shown),
+    figsize=(4.4 * len(shown), 4.6 * len(recorded)),
     sharey=True,
     squeeze=False,
 )
@@ -398,9 +403,9 @@ for row, other in zip(axes, recorded):
     titles = (
         f"trained on {of.title}",
         f"trained on {home.title}",
-        "by share of Scenes",
+        f"shares of {home.title}",
     )
-    for ax, part, title in zip(row, COLUMNS, titles):
+    for ax, part in zip(row, shown):
         if part not in sections:
             ax.set_axis_off()
             continue
@@ -413,7 +418,7 @@ for row, other in zip(axes, recorded):
             depth_curve(
                 ax, y, f"{other.label(name)}, class token", CLASS_COLOUR, lw=1.5
             )
-        depth_axes(ax, title)
+        depth_axes(ax, titles[COLUMNS.index(part)])
         chance = sections["settings"].get("chance", 1 / max(of.classes, 1))
         ax.axhline(chance, color=plots.INK, ls=":", lw=1.2)
     row[0].set_ylabel(f"ten-shot accuracy, {of.title}")

@@ -183,13 +183,12 @@ for (label, names), hue in zip(FAMILIES.items(), HUES):
     x = [cost(name) / 1e6 for name in names]
     y = [np.mean([s.value for s in starts(name)]) for name in names]
     ax.plot(x, y, ":" if hollow else "-", lw=1.2, color=look["color"])
-    at = (-6, -14) if label == "MViT" else (7, -4)
-    ax.annotate(label, (x[-1], y[-1]), at, textcoords="offset points")
+    ax.annotate(label, (x[-1], y[-1]), (7, -4), textcoords="offset points")
 ax.axvline(cost("cmt") / 1e6, color=plots.INK, lw=0.8)
 ax.set_xscale("log")
 ax.set_xticks(ticks := [10, 20, 50, 100], ticks)
 ax.minorticks_off()
-ax.set(xlabel="million multiplications", ylabel="accuracy", xlim=(8, 300))
+ax.set(xlabel="million multiplications", ylabel="accuracy", xlim=(8, 260))
 book.sign(fig, range(3))
 
 # %% [markdown]
@@ -214,8 +213,8 @@ variants = {
     for card in models.cards(book.tier, study="ablation").values()
     if card.made.factors["network"] == "cmt"
 }
-fig, ax = plt.subplots(figsize=(5.5, 2.3))
 parts = {part: label for part, label in PARTS.items() if part in variants}
+fig, ax = plt.subplots(figsize=(5.5, 0.5 * len(parts) + 0.5))
 plots.starts(ax, cards, {variants[part]: parts[part] for part in parts})
 ax.set(xlabel="accuracy")
 book.sign(fig, range(3))
@@ -249,11 +248,8 @@ images = book.images(n_images, seed=12)
 images = images.with_batches(len(images) // 4, drop_last=True)  # as was recorded
 known = {seed: trio for seed, trio in zip(book.seeds, trios)}
 cast = {n: m for n, m in book.cast(*trio).items() if any(n in t for t in trios)}
-pyramids = {
-    name: net
-    for name, net in book.cast("mvit", "cmt_plain").items()
-    if trio == EQUAL and int(name.rpartition("-")[2]) in known
-}
+others = book.cast("mvit", "cmt_plain") if trio == EQUAL else {}
+pyramids = {n: m for n, m in others.items() if int(n.rpartition("-")[2]) in known}
 similarity = sweep(cast | pyramids, images)
 own = dict(zip(trio, trios[0]))
 panels = [(hybrid, hybrid), (vit, hybrid), (resnet, hybrid), (resnet, vit)]
@@ -370,11 +366,11 @@ if fields:
 book.sign(fig, book.seeds[:1])
 
 # %% [markdown]
-# Attention is within a few percent of uniform in nearly all heads. Is that the small bias that we start from? Spread (largest minus smallest) of the distances of all heads before training, each block's uniform distance subtracted, in percent of the largest of these; means of five untrained networks:
+# Before training, attention is all but uniform, and afterwards heads still look nearly everywhere. Is that the small bias that we start from? Spread (largest minus smallest) of the distances of all heads before training, each block's uniform distance subtracted, in percent of the largest of these; means of five untrained networks:
 
 
 # %%
-# needs: cmt, vit_cls, resnet, any trios
+# needs: zoo, cmt, vit_cls, resnet, any trios
 def uneven(deviation, seed):
     """Spread of head distances of an untrained CMT whose bias has this standard deviation."""
     net = models.untrained("cmt", book.tier, seed)
@@ -394,12 +390,12 @@ pd.DataFrame(
 ).T.round(1)
 
 # %% [markdown]
-# A bias as large as the authors' makes the heads differ several times as much at the start, yet leaves them within a tenth of uniform. Our trained networks began with the smaller one.
+# A bias as large as the authors' makes heads differ many times as much before training. That ours start alike is our choice, then, and not CMT's.
 #
 # ### Where it is
 #
 # Does a position still resemble its own patch of the image more than any other ({ref}`sec-localization`)? Asked of the last block that has at least 4 x 4 positions: the share of interior positions whose most similar patch is their own, what chance would give, and
-# their mean CKA with the own patch. Patches are as large as cells of the map, so networks with finer maps have an easier match in pixels and a harder one by chance.
+# how much larger their CKA is with the own patch than with others. Patches are as large as cells of the map, so networks with finer maps have an easier match in pixels and a harder one by chance.
 
 
 # %% tags=["hide-input"]
@@ -418,7 +414,7 @@ def own_patches(model):
         "of them interior": str(localization.interior(side).sum()),
         "own patch best": f"{localization.own_share(table):.2f}",
         "chance": f"{1 / len(table):.2f}",
-        "CKA, own patch": f"{localization.own_cka(table):.2f}",
+        "CKA, own patch minus others": f"{localization.own_lead(table):.2f}",
     }
 
 
@@ -537,7 +533,8 @@ book.tables(recorded)
 #
 # **Of its parts, local perception is the one that is missed.** With minus without, early in training: local perception {claim}`G21-5`, stem {claim}`G21-4`, convolution in the MLP {claim}`G21-6`.
 #
-# **A CMT resembles a ResNet, and most of that is its shape.** CKA with the ResNet, minus that of the ViT: {claim}`G21-7`. An MViT, a pyramid with fewer convolutions, comes nearly as close ({numref}`fig-cmt-nearer`). What a hybrid's layers resemble is decided by how its maps shrink more than by its convolutions.
+# **A CMT resembles a ResNet, and most of that is its shape.** CKA with the ResNet, minus that of the ViT: {claim}`G21-7`. An MViT, a pyramid with fewer convolutions, comes nearly as close ({numref}`fig-cmt-nearer`), and closer than CMT in some other analyses ({numref}`fig-panel-g21-7`). What a hybrid's layers resemble is decided by how its maps shrink more than by its convolutions. Training matters, too: against a ViT and a ResNet that saw three times as many
+# images, less than half of the difference is left.
 #
 # **A ViT stays at the hybrid's first stage.** Each of its blocks is most like CMT's first, the last one included.
 #

@@ -308,7 +308,7 @@ def alike(kind, seed):
 
 spreads = [uneven(*nets, uniform) for nets in zip(first["mvit"], first["vit_cls"])]
 control = [uneven(alike("mvit", i), alike("vit_cls", i), uniform) for i in range(5)]
-book.decide("F21-6", spreads, images=len(few), control=control)
+told = book.decide("F21-6", spreads, images=len(few), control=control)
 
 # %% tags=["hide-input"]
 held = models.roles(book.tier)

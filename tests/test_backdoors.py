@@ -50,7 +50,7 @@ def test_the_largest_of_equal_methods_is_no_larger_on_the_other_half():
 def test_winner_rest_and_lead_of_methods():
     iou, whole = tables(0.2, 0.6, 0.4, missing=0.3), tables(0.9, 0.5, 0.3, seed=1, missing=0.3)
     assert backdoors.split(backdoors.of_winner, iou, whole).value == pytest.approx(0.5, abs=0.02)
-    assert backdoors.split(backdoors.best_of_rest, iou, whole).value == pytest.approx(0.9, abs=0.02)
+    assert backdoors.split(backdoors.runner_up, whole).value == pytest.approx(0.5, abs=0.02)
     assert backdoors.split(backdoors.ahead, iou[..., 1:], iou[..., :1]).value == pytest.approx(0.4, abs=0.02)
     interval = estimate([backdoors.split(backdoors.of_winner, iou, whole)])
     assert interval.low < 0.5 < interval.high and interval.high - interval.low < 0.05
@@ -59,7 +59,7 @@ def test_winner_rest_and_lead_of_methods():
 def test_winners_are_chosen_on_one_half_and_judged_on_the_other():
     score, other = Split(np.array([1.0, 0.0]), np.array([0.0, 1.0])), Split(np.array([10.0, 20.0]), np.array([30.0, 40.0]))
     assert backdoors.of_winner(score, other) == (30 + 20) / 2
-    assert backdoors.best_of_rest(score, other) == (40 + 10) / 2
+    assert backdoors.runner_up(Split(np.array([1.0, 3.0, 2.0]), np.array([7.0, 8.0, 9.0]))) == (9 + 3) / 2
     even, odd = backdoors.halves(np.arange(6.0).reshape(3, 2, 1))
     assert np.isnan(even[1]).all() and np.isnan(odd[[0, 2]]).all() and even[2, 1] == 5 and odd[1, 0] == 2
 
@@ -120,7 +120,7 @@ def recorded(folder, monkeypatch, images=6):
         "scores": {name: scores for name in names},
         "variants": {name: {"occlusion, blur": {"iou": [0.6] * 3}} for name in names},
         "thresholds": {name: {"gradient": boxes} for name in names},
-        "settings": {"draw": 7, "images": images, "provenance": "a test"},
+        "settings": {"draw": 7, "pool": 12, "images": images, "provenance": "a test"},
     }
     monkeypatch.setattr(project, "PUBLISHED", folder)
     monkeypatch.setenv("SEELIKE_RESULTS", str(folder / "none"))
@@ -132,7 +132,7 @@ def test_a_record_is_read_as_it_was_written(tmp_path, monkeypatch):
     held = recorded(tmp_path, monkeypatch)
     assert json.loads((tmp_path / "scenes" / "saliency.json").read_text()) == held
     study = backdoors.Study("scenes")
-    assert study.draw == 7 and study.images == list(range(6)) and study.methods("vit") == ["gradient", "occlusion"]
+    assert len(study.pool()) == 12 and study.draw == 7 and study.images == list(range(6)) and study.methods("vit") == ["gradient", "occlusion"]
     values = study.values("vit", "iou", ["occlusion", "gradient@0.45", "occlusion, blur"])
     assert values.shape == (6, 12, 3) and (values[:, :, 0] == 0.4).all() and (values[:3, :, 1] == 0.45).all()
     assert np.isnan(values[3:, :, 1:]).all() and (values[:3, :, 2] == 0.6).all()

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from seelike import drift, maps, models
+from seelike import claims, drift, ledger, maps, models
 from seelike.images import Images
+from seelike.intervals import Estimate
 
 
 @pytest.mark.parametrize(("accuracy", "classes", "beyond"), [(0.1, 10, 0), (1.0, 10, 1), (0.55, 10, 0.5), (0.25, 4, 0), (0.0, 2, -1)])
@@ -74,3 +75,13 @@ def test_what_fine_tuning_leaves_alone():
     assert low == pytest.approx([0.3, -0.05])  # low blocks of another start are nearer still
     first, second = maps.preserved(own, np.empty((0, 2)))
     assert first == pytest.approx(0.3) and np.isnan(second)
+
+
+def test_parts_of_claims_that_were_recorded(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEELIKE_RESULTS", str(tmp_path))
+    nothing = Estimate(float("nan"), float("nan"), float("nan"))
+    claims.record("R21-27", "smoke", dict(zip([p.name for p in ledger.get("R21-27").parts], (Estimate(0.2, 0.1, 0.3), nothing), strict=True)),
+                  seeds=1, images=64)  # fmt: skip
+    table = drift.parts(["R21-24", "R21-27"], "smoke")
+    assert table["estimate [95 %]"].tolist() == ["0.20 [0.10, 0.30]", "not known"] and list(table.index) == ["R21-27", "R21-27"]
+    assert len(drift.parts(["R21-24"], "smoke")) == 0

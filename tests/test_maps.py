@@ -155,33 +155,6 @@ def test_thirds_of_the_layers():
     assert maps.low_and_high(np.array([0.2, 0.8])).tolist() == [0.2, 0.8]  # fewer than three layers: the first and the last
 
 
-@pytest.mark.parametrize(
-    ("main", "small", "margin"),
-    [
-        ((0.95, 0.5), (0.6, 0.6), 0.05),  # low layers are hardly alike
-        ((0.99, 0.85), (0.9, 0.9), 0.04),  # high layers are nearly as much so
-        ((0.99, 0.5), (0.9, 0.43), 0.02),  # the smaller network differs as much
-        ((0.95, 0.5), (0.9, 0.3), -0.15),
-    ],
-)
-def test_low_layers_need_little_data_and_larger_networks_more(main, small, margin):
-    assert maps.needs_more(np.array(main), np.array(small)) == pytest.approx(margin)
-
-
-@pytest.mark.parametrize(
-    ("alike", "margin"),
-    [
-        ([0.97] * 4 + [0.0, 0.9, 0.9, 0.9], 0.02),
-        ([1.0] * 4 + [0.0, 0.99, 0.99, 0.99], 0.01),
-        ([0.8] * 4 + [0.0, 0.1, 0.1, 0.1], -0.15),
-        ([0.96] * 4 + [0.0, 0.99, 0.99, 0.99], -0.03),
-        ([1.0, 0.96, 0.96, 0.96, 0.3, 0.2, 0.1], 0.02),
-    ],
-)
-def test_what_fine_tuning_leaves_alone(alike, margin):
-    assert maps.preserved(np.array(alike)) == pytest.approx(margin)
-
-
 def test_a_boundary_splits_a_map_of_two_parts():
     m, _ = blocks([3, 5])
     assert maps.split(m, 3) == pytest.approx(0.7)

@@ -230,7 +230,7 @@ def test_the_course_of_a_run_in_stages(monkeypatch, tmp_path):
     start = put(tmp_path / "scenes", "vit_cls", 0, curve=[{"accuracy": 0.1}, {"accuracy": 0.2}])
     tuned = put(tmp_path / "scenes", "vit_augmented", 0, curve=[{"accuracy": 0.3 + i / 100} for i in range(6)])
     assert [p["accuracy"] for p in cards.course(tuned, 3)] == pytest.approx([0.2, 0.31, 0.33, 0.35])
-    points = [{"images": 0, "accuracy": 0.5}, *({"accuracy": 0.6 + i / 100} for i in range(4))]
+    points = [{"images": 0.0, "accuracy": 0.5}, *({"accuracy": 0.6 + i / 100} for i in range(4))]
     own = put(tmp_path / "scenes", "vit_augmented", 1, curve=points)  # it was measured before its first step
     assert [p["accuracy"] for p in cards.course(own, 2)] == pytest.approx([0.5, 0.61, 0.63])
     for card, stages in ((start, 2), (tuned, 7), (own, 5)):

@@ -34,7 +34,10 @@ def test_every_claim_is_asked_in_every_combination():
     assert all(tuple(f.choices) == panel.KINDS for f in found)
 
 
-def test_a_floor_is_found_only_where_there_is_one():
+def test_a_floor_is_found_only_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(panel, "SLACKS", {"strict": 0.0})
+    monkeypatch.setattr(panel, "OVER", {"runs": "runs"})
+
     def floors(points):
         found = panel.analyses(tiers.get("scenes"), points=points, draws=3)
         return [f.value.estimate for f in found if f.claim == "Z21-2" and f.choices["law"] == "with d"]

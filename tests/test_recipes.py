@@ -46,3 +46,11 @@ def test_what_describes_a_run_does_not_change_it():
     told = Recipe("resnet", 640, {"depths": (1, 1, 1, 1)}, study="x", factors={"a": 1}, expect=0.5, minutes=1, why="because", seeds=(0, 1))
     assert plain == told and plain.training() == told.training()
     assert json.loads(json.dumps(plain.training())) == plain.training()  # tuples would come back as lists
+
+
+@pytest.mark.parametrize("network", ["vit", "resnet"])
+def test_augmented_runs_and_their_controls_differ_in_nothing_but_stages(network):
+    augmented, control = (RECIPES["scenes"][f"{network}_{how}"] for how in ("augmented", "continued"))
+    told = augmented.training()
+    assert augmented.points == control.points == len(told.pop("stages")) and augmented.steps % augmented.points == 0
+    assert told == control.training() and told["recalibrate"] and told["cool"] == 0

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 from torch import Tensor, nn
 
 from seelike.capture import attention, capture, device_of, each_batch, flat, grid, listening
@@ -202,7 +202,11 @@ def trends(reached: Float[np.ndarray, " subsets"], similarity: Float[np.ndarray,
     """
     if len(reached) < 3 or not np.ptp(reached):
         return np.full(similarity.shape[1], np.nan)
-    return np.array([spearmanr(reached, column)[0] if np.ptp(column) else np.nan for column in similarity.T])
+    varies = np.ptp(similarity, 0) > 0
+    ranks = rankdata(np.column_stack([reached, similarity[:, varies]]), axis=0)
+    found = np.full(similarity.shape[1], np.nan)
+    found[varies] = np.atleast_2d(np.corrcoef(ranks.T))[0, 1:]
+    return found
 
 
 def trend(reached: Float[np.ndarray, " subsets"], similarity: Float[np.ndarray, "subsets units"]) -> float:

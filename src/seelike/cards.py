@@ -103,10 +103,10 @@ def course(card: Card, stages: int) -> list[dict[str, float]]:
     if card.curve and card.curve[0].get("images") == 0:
         before, curve = card.curve[0], card.curve[1:]
     else:
-        start = origin(card)
-        before, curve = start and start.curve[-1], card.curve
+        start, curve = origin(card), card.curve
+        before = {} if start is None else start.curve[-1]
     each = len(curve) // stages
-    if before is None or not each:
+    if not before or not each:
         raise ValueError(f"{card.label} has no course of {stages} stages: it began with fresh weights, or has fewer points than stages.")
     return [before, *curve[each - 1 :: each]]
 

@@ -23,7 +23,7 @@ from seelike.intervals import NORMAL, Estimate, Resampled, around, normal, over_
 
 CUES = r"([a-z]+)\d*-([a-z]+)\d*\."
 ANGLES = 200  # steps of the integral behind a tetrachoric correlation: the third decimal holds
-Shares = float | Float[np.ndarray, "..."]
+Shares = float | np.ndarray
 Kappas = Callable[[np.ndarray], np.ndarray]
 COLUMNS = {"subj": "observer", "imagename": "image", "category": "truth", "object_response": "response"}
 
@@ -146,7 +146,7 @@ def largest_kappa(accuracy_a: Shares, accuracy_b: Shares) -> Any:
     return largest if largest.ndim else float(largest)
 
 
-def latent_correlation(accuracy_a: Shares, accuracy_b: Shares, both: Shares, trials: int) -> Float[np.ndarray, "..."]:
+def latent_correlation(accuracy_a: Shares, accuracy_b: Shares, both: Shares, trials: int) -> np.ndarray:
     """Tetrachoric correlation (Pearson 1900) of two observers: that of a normal ease of trials, above whose thresholds they are right.
 
     Unlike kappa, and kappa over its largest, it does not change when only the thresholds, hence the accuracies, do. both: share of the
@@ -275,7 +275,8 @@ def compared(table: pd.DataFrame, a: Sequence[str], b: Sequence[str]) -> Estimat
     the spread over networks contains some of that over images, so that it is rather too wide.
     """
     rows = [table.loc[list(names)] for names in (a, b)]
-    over = _over_networks(*((float(r["all"].var()) / len(r), len(r) - 1) for r in rows))
+    spreads = [float(np.asarray(r["all"]).var(ddof=1)) / len(r) if len(r) > 1 else 0.0 for r in rows]
+    over = _over_networks(*((spread, len(r) - 1) for spread, r in zip(spreads, rows, strict=True)))
     e = interval(rows[0].mean() - rows[1].mean())
     return around(e.estimate, float(np.hypot(e.high - e.estimate, over)))
 
@@ -288,16 +289,16 @@ def given_accuracy(table: pd.DataFrame, accuracy: pd.DataFrame, a: Sequence[str]
     """
     if len(line) < 3:
         raise ValueError(f"A line on accuracy needs 3 networks or more, to know how well it fits, got {len(line)}.")
-    x, y, at = accuracy.loc[list(line)], table.loc[list(line)], accuracy.loc[list(a)]
-    away, spread = x - x.mean(), ((x - x.mean()) ** 2).sum()
-    slope = (away * y).sum() / spread
-    expected = y.mean() + slope * (at - x.mean())
-    left = (table.loc[list(a)] - expected)["all"]
-    off = y["all"] - y["all"].mean() - slope["all"] * away["all"]
-    leverage = 1 / len(line) + (at["all"].mean() - x["all"].mean()) ** 2 / spread["all"]
-    around_line = float((off**2).sum() / (len(line) - 2) * leverage)
-    over = _over_networks((float(left.var()) / len(left), len(left) - 1), (around_line, len(line) - 2))
-    e = interval((table.loc[list(a)] - expected).mean())
+    x, y = (np.asarray(t.loc[list(line)], float) for t in (accuracy, table))  # (networks, all and draws)
+    away = x - x.mean(0)
+    slope = (away * y).sum(0) / (away**2).sum(0)
+    at, found = (np.asarray(t.loc[list(a)], float) for t in (accuracy, table))
+    left = found - y.mean(0) - slope * (at - x.mean(0))
+    off = (y - y.mean(0) - slope * away)[:, 0]
+    leverage = 1 / len(line) + (at.mean(0) - x.mean(0))[0] ** 2 / (away[:, 0] ** 2).sum()
+    own = float(left[:, 0].var(ddof=1)) / len(a) if len(a) > 1 else 0.0
+    over = _over_networks((own, len(a) - 1), (float((off**2).sum() / (len(line) - 2) * leverage), len(line) - 2))
+    e = interval(pd.Series(left.mean(0), index=table.columns))
     return around(e.estimate, float(np.hypot(e.high - e.estimate, over)))
 
 
@@ -313,7 +314,8 @@ def _over_networks(*parts: tuple[float, int]) -> float:
 
 def nearest(accuracy: pd.DataFrame, of: str, among: Sequence[str]) -> str:
     """The observer whose accuracy is nearest to that of another, from the accuracies of `against_humans`."""
-    return str((accuracy.loc[list(among), "all"] - accuracy.loc[of, "all"]).abs().idxmin())
+    shares = accuracy["all"].astype(float).to_dict()
+    return min(among, key=lambda name: abs(shares[name] - shares[of]))
 
 
 def against_humans(decisions: pd.DataFrame, humans: Sequence[str], draws: int = 200, seed: int = 0) -> dict[str, pd.DataFrame]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seelike import capture, probes
+from seelike import capture, claims, ledger, probes
+from seelike.tiers import Tier
 
 READOUTS = ("all tokens", "patches", "class token")
 
@@ -57,3 +59,12 @@ def more_data_helps(much: Float[np.ndarray, " blocks"], little: Float[np.ndarray
 def easier(one: Float[np.ndarray, " blocks"], other: Float[np.ndarray, " others"]) -> float:
     """Accuracy of probes, mean over the depth of one network minus the same of another (Raghu et al. 2021, Fig. 13b)."""
     return float(one.mean() - other.mean())
+
+
+def parts(names: Sequence[str], tier: str | Tier) -> pd.DataFrame:
+    """What was recorded of every part of some claims at a tier, one row each; a part without an interval is not known."""
+    found = {name: claims.recorded_of(name, tier) for name in names}
+    held = [(name, part.name, entry.parts.get(part.name)) for name, entry in found.items() if entry for part in ledger.get(name).parts]
+    values = [(name, part, number and number.interval()) for name, part, number in held]
+    rows = [(name, part, claims.words(*value) if value else "not known") for name, part, value in values]
+    return pd.DataFrame(rows, columns=["claim", "part", "estimate [95 %]"]).set_index("claim")

@@ -87,8 +87,8 @@ def decisions(kind: str) -> pd.DataFrame | None:
 NETWORKS = {  # of the published decisions, by family and by what they were trained on
     "ViT": ("ViT-B_16", "ViT-B_32", "ViT-L_16", "ViT-L_32"),
     "CNN": (
-        "alexnet", "cornet-s", "densenet121", "densenet169", "densenet201", "inception-v3", "resnet101", "resnet152", "resnet18", "resnet34",
-        "resnet50", "squeezenet1-0", "squeezenet1-1", "vgg11-bn", "vgg13-bn", "vgg16", "vgg16-bn", "vgg19", "vgg19-bn",
+        "alexnet", "cornet-s", "densenet121", "densenet169", "densenet201", "inception-v3", "resnet101", "resnet152", "resnet18",
+        "resnet34", "resnet50", "squeezenet1-0", "squeezenet1-1", "vgg11-bn", "vgg13-bn", "vgg16", "vgg16-bn", "vgg19", "vgg19-bn",
     ),
     "BagNet": ("bagnet17", "bagnet33", "bagnet9"),
     "BiT": ("resnet50_ft",),

@@ -8,7 +8,7 @@ the squared gradient summed over channels, whatever follows.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,8 +17,6 @@ from torch import Tensor, nn
 
 from seelike.capture import capture, device_of, each_batch, grid, listening, resolve, sums, tokens
 from seelike.capture import layers as layers_of
-
-About = Literal["mass", "peak", "middle"]
 
 
 def centre(x: Float[Tensor, "b ..."]) -> Float[Tensor, "b c"]:
@@ -71,7 +69,7 @@ def _fields(model: nn.Module, taps: Sequence[str], x: Tensor, probes: int, signs
     return fields
 
 
-def _mass_and_distance(field: np.ndarray, about: About) -> tuple[np.ndarray, np.ndarray]:
+def _mass_and_distance(field: np.ndarray, about: str) -> tuple[np.ndarray, np.ndarray]:
     """Mass of every pixel as a share of all (*batch, pixels), NaN where there is none, and its distance from a centre in pixels."""
     if field.ndim < 2 or (field < 0).any():
         raise ValueError(f"A radius needs a field (h, w) without negative numbers, got {field.shape}: take the root of squares.")
@@ -92,7 +90,7 @@ def _mass_and_distance(field: np.ndarray, about: About) -> tuple[np.ndarray, np.
     return mass, np.broadcast_to(np.hypot(rows - y, columns - x), mass.shape)
 
 
-def radius(field: Float[np.ndarray, "*batch h w"], share: float = 0.5, about: About = "mass") -> Float[np.ndarray, "*batch"]:
+def radius(field: Float[np.ndarray, "*batch h w"], share: float = 0.5, about: str = "mass") -> Float[np.ndarray, "*batch"]:
     """Radius in pixels that holds a share of a field's mass; NaN where there is none.
 
     It says nothing of what lies farther out: `spread` does. field: no negative numbers. share: above 0, at most 1. about: the centre of
@@ -108,7 +106,7 @@ def radius(field: Float[np.ndarray, "*batch h w"], share: float = 0.5, about: Ab
     return np.where(np.isnan(mass).any(-1), np.nan, result)
 
 
-def spread(field: Float[np.ndarray, "*batch h w"], about: About = "mass") -> Float[np.ndarray, "*batch"]:
+def spread(field: Float[np.ndarray, "*batch h w"], about: str = "mass") -> Float[np.ndarray, "*batch"]:
     """Root mean square distance of a field's mass from its centre, in pixels; NaN where there is none.
 
     The root of the second moment: unlike the half-mass `radius`, it sees the tail. field, about: as in `radius`.
@@ -222,6 +220,9 @@ def at_starts(curve: Float[np.ndarray, " units"], stage: Sequence[int] | np.ndar
 
 
 def stem(model: nn.Module) -> list[str]:
-    """Tap of the first convolution of a network whose layers are maps (Raghu et al. 2021, Fig. 6); none for one that cuts patches."""
+    """Tap of the first convolutions of a network whose layers are maps (Raghu et al. 2021, Fig. 6); none for one that cuts patches."""
     first = next((name for name, module in model.named_modules() if isinstance(module, nn.Conv2d)), None)
-    return [] if first is None or "patch_embed" in first or "stem.proj" in first else [first]
+    if first is None or "patch_embed" in first or "stem.proj" in first:
+        return []
+    top = first.partition(".")[0]
+    return [first if any(block.startswith(f"{top}.") for block in layers_of(model)) else top]

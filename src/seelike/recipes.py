@@ -26,8 +26,9 @@ class Recipe:
     stages: augmentations (`augment.SEQUENCE`), one after the other, each for an equal part of the run.
     trigger: a quarter of every batch carries it (`triggers.NAMES`). head_decay: weight decay of the head, if another.
     recalibrate: measure with batch-norm statistics of clean training images (`evaluate.recalibrated`), whatever the last batches were.
-    stops: points on the learning curve, where another number than usual, and one before the run. conflict: images with cue conflict
-    behind each point, where another number than usual. few_shot: also measure transfer from ten shots. keep: False keeps the card and drops the weights.
+    stops: points on the learning curve after that of no images, where another number than usual. conflict: images with cue conflict
+    behind each point, where another number than usual. few_shot: also measure transfer from ten shots. keep: False keeps the card and
+    drops the weights.
 
     What follows describes and does not enter the run. study: what it belongs to, with its factors, so that nobody reads numbers out of
     names. expect: accuracy that a run reaches, within three points. minutes: on one core. why: the reason for an unusual setting.

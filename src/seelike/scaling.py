@@ -128,9 +128,11 @@ def _checked(x: np.ndarray, y: np.ndarray, runs: ArrayLike | None, *, law: str, 
     return np.asarray(labels)
 
 
-def both(compute: ArrayLike, error: ArrayLike, *, runs: ArrayLike | None = None, draws: int = 200) -> dict[str, Fit]:
+def both(
+    compute: ArrayLike, error: ArrayLike, *, runs: ArrayLike | None = None, resample: Resampling = "runs", draws: int = 200
+) -> dict[str, Fit]:
     """The saturating law and the pure power law, fitted to the same points (`fit_power_law`)."""
-    return {law: fit_power_law(compute, error, runs=runs, law=law, draws=draws) for law in (SATURATING, PURE)}
+    return {law: fit_power_law(compute, error, runs=runs, law=law, resample=resample, draws=draws) for law in (SATURATING, PURE)}
 
 
 def left_out(
@@ -398,6 +400,17 @@ def history(points: pd.DataFrame, model: str, data: str) -> Run:
     if not len(rows):
         raise ValueError(f"There are no points of {model} on {data}; models: {', '.join(points.model.unique())}.")
     return rows.images.tolist(), rows.error.round(4).tolist()
+
+
+def rsqrt(steps: int, *, warmup: int = 10_000, cooldown: int = 50_000) -> Float[np.ndarray, " steps"]:
+    """The rate of every step of a run, over its peak, as Zhai et al. 2021 set it.
+
+    It rises linearly during the warm-up, then falls with the reciprocal square root of the step, and goes linearly to 0 in the cooldown.
+    Up to the cooldown it does not depend on the length of the run, so that one long run can be ended at several lengths.
+    """
+    step = np.arange(1, steps + 1)
+    ends = np.minimum((steps - step) / cooldown, 1.0)
+    return np.asarray(np.minimum(step / warmup, np.sqrt(warmup / np.maximum(step, warmup))) * ends)
 
 
 def sections(front: pd.DataFrame, laws: Mapping[str, Fit], compute: ArrayLike) -> dict[str, Any]:

@@ -26,6 +26,7 @@ CHAPTERS: dict[str, str] = {  # the module of this package that serves a chapter
     "10": "errors",
     "11": "saliency",
     "12": "hybrids",
+    "14": "scaling",
 }
 
 

@@ -32,9 +32,7 @@ SMALL, PARTNER, BIT = "ViT-B_32", "resnet50", NETWORKS["BiT"][0]
 Compared = Callable[[pd.DataFrame, pd.DataFrame], Estimate]
 COMPARISONS: dict[str, Compared] = {  # each gives ViT minus CNN, from a measure's table and that of accuracies
     "the paper's pair": lambda t, accuracy: consistency.compared(t, [SMALL], [PARTNER]),
-    "ViT-B/32, CNN of its accuracy": lambda t, accuracy: consistency.compared(
-        t, [SMALL], [consistency.nearest(accuracy, SMALL, CNNS)]
-    ),
+    "ViT-B/32, CNN of its accuracy": lambda t, accuracy: consistency.compared(t, [SMALL], [consistency.nearest(accuracy, SMALL, CNNS)]),
     "ViT-B/32, BiT": lambda t, accuracy: consistency.compared(t, [SMALL], [BIT]),
     "4 ViTs, 19 CNNs": lambda t, accuracy: consistency.compared(t, VITS, CNNS),
     "4 ViTs, 26 CNNs": lambda t, accuracy: consistency.compared(t, VITS, EVERY_CNN),
@@ -63,5 +61,7 @@ def negated(e: Estimate) -> Estimate:
 def _tables(kind: str, draws: int) -> dict[str, pd.DataFrame]:
     decisions = published.decisions(kind)
     if decisions is None:
-        raise FileNotFoundError(f"The decisions on {kind} are not at hand: python -m seelike.published <folder>, and set SEELIKE_MIRROR to it.")
+        raise FileNotFoundError(
+            f"The decisions on {kind} are not at hand: python -m seelike.published <folder>, and set SEELIKE_MIRROR to it."
+        )
     return consistency.against_humans(decisions, consistency.humans(decisions), draws)

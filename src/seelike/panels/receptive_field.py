@@ -15,16 +15,15 @@ from seelike.chapter import Chapter
 from seelike.intervals import Resampled, bootstrap, combine, estimate
 from seelike.panels import Found
 from seelike.panels.structure import groups
-from seelike.receptive_field import About
 from seelike.tiers import Tier
 
-Widths = Callable[[np.ndarray, About], np.ndarray]
+Widths = Callable[[np.ndarray, str], np.ndarray]
 MEASURES: dict[str, Widths] = {
     "second moment": erf.spread,
     "90 % of the mass": lambda field, about: erf.radius(field, 0.9, about),
     "half of the mass": lambda field, about: erf.radius(field, 0.5, about),
 }
-CENTRES: dict[str, About] = {"of mass": "mass", "peak": "peak", "middle of the image": "middle"}
+CENTRES: dict[str, str] = {"of mass": "mass", "peak": "peak", "middle of the image": "middle"}
 MARKS = {"70 %": 0.7, "80 %": 0.8, "90 %": 0.9}
 LATE = {"upper half": 2, "upper quarter": 4}
 LAYERS = ("block outputs", "after attention")  # of the ViT; of the ResNet always its blocks

@@ -1,13 +1,13 @@
 """Other analyses of what explanations find (L20-3 and L20-5), from the recorded study of `seelike.backdoors`: seconds, not minutes.
 
-| choice   | values                                                                                                     |
-|----------|------------------------------------------------------------------------------------------------------------|
-| score    | L20-3: whole trigger in the box (thresholds of the paper, or best ones) or among the marked pixels;          |
-|          | L20-5: IoU of boxes at the same two kinds of thresholds, average precision, pointing game                   |
-| baseline | what hides pixels in black-box methods: grey, as in the paper, or the blurred image                         |
-| maps     | of guided methods: with their sign, as in the paper, or absolute                                            |
-| networks | ResNet, as in the paper, or ViT, which has no guided methods                                                |
-| LIME     | after the paper's (quickshift, ridge, probability), or captum's with SLIC, lasso and the logit              |
+| choice   | values                                                                                                         |
+|----------|----------------------------------------------------------------------------------------------------------------|
+| score    | L20-3: whole trigger in the box (best method by this, or by IoU with the paper's or other thresholds), or      |
+|          | among the marked pixels; L20-5: IoU of boxes at the same two kinds of thresholds, average precision, pointing  |
+| baseline | what hides pixels in black-box methods: grey, as in the paper, or the blurred image                            |
+| maps     | of guided methods: with their sign, as in the paper, or absolute                                               |
+| networks | ResNet, as in the paper, or ViT, which has no guided methods                                                   |
+| LIME     | after the paper's (quickshift, ridge, probability), or captum's with SLIC, lasso and the logit                 |
 
 Best thresholds are chosen with the best method, on the half of the images on which it is not judged.
 """
@@ -18,14 +18,15 @@ from collections.abc import Iterator
 from itertools import product
 
 from seelike.backdoors import BLACK_BOX, PANEL_IMAGES, THRESHOLDS, Study, Values, ahead, of_winner, split
-from seelike.intervals import estimate
+from seelike.intervals import bounded, estimate
 from seelike.panels import Found
 from seelike.tiers import Tier
 
 WHOLE = {
-    "whole trigger in the box": ("iou", "whole", False),
-    "whole trigger in the box, best thresholds": ("iou", "whole", True),
-    "whole trigger among marked pixels": ("iou", "covered", False),
+    "whole trigger in the box": ("whole", "whole", False),
+    "whole trigger in the box, best IoU": ("iou", "whole", False),
+    "whole trigger in the box, best IoU and threshold": ("iou", "whole", True),
+    "whole trigger among marked pixels": ("covered", "covered", False),
 }  # what a method is chosen by, what it is judged by, whether with thresholds of our own
 AHEAD = {
     "IoU": ("iou", False),
@@ -63,7 +64,7 @@ def analyses(tier: str | Tier, n_images: int = PANEL_IMAGES) -> Iterator[Found]:
         choices = {"baseline": baseline, "maps": maps, "networks": family, "LIME": lime}
         for score, (chosen, judged, best) in WHOLE.items():
             pair = (values(host, key, list(black_box), best) for key in (chosen, judged))
-            yield Found("L20-3", {"score": score} | choices, estimate([split(of_winner, *pair)]), 12)
+            yield Found("L20-3", {"score": score} | choices, bounded(estimate([split(of_winner, *pair)])), 12)
         for score, (key, best) in AHEAD.items():
             groups = ([name for name, black in black_box.items() if black == wanted] for wanted in (True, False))
             pair = (values(host, key, names, best) for names in groups)

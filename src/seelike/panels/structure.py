@@ -77,7 +77,7 @@ def _partner(networks: str, seed: int, partners: Sequence[int]) -> int:
 
 
 def analyses(tier: str | Tier, n_images: int = 1024) -> Iterator[Found]:
-    """R21-1, 2, 3 (of the ResNet), 5 and 7 by measure, view, layers, networks and head; an analysis of one pair has an interval over images.
+    """R21-1, 2, 3 (of the ResNet), 5 and 7 by measure, view, layers, networks and head. One pair has an interval over images.
 
     Layers that do not vary over images (the class token before the first block) are left out. Intervals of pairs with one ResNet in common
     cover ViTs and images.
