@@ -332,7 +332,7 @@ far = {name: bootstrap(attention.most_global, b) for name, b in own.items()}
 apart = [
     bootstrap(lambda *blocks: attention.spread(blocks), *relative[v]) for v in vits
 ]
-book.decide(
+_ = book.decide(
     "R21-8",
     {
         "a local head": [near[v] for v in vits],

@@ -1,8 +1,8 @@
 """Twenty-four networks with backdoors, asked for explanations: `python -m seelike.backdoors` measures, chapter 11 reads and decides.
 
 The full study takes a quarter of an hour of one core, so that the book shows what was recorded in `results/<tier>/saliency.json` and
-repeats a small part of it. The twelve triggers are chosen, as the paper's were: a fixed design and no sample of triggers. Intervals are over
-images, which are resampled for all triggers and both families at once.
+repeats a small part of it. The twelve triggers are chosen, as the paper's were: a fixed design and no sample of triggers. Intervals are
+over images, which are resampled for all triggers and both families at once.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ written and found depends on who runs them:
 | a notebook opened by hand  | `_build/lab/results`          | the same, `results/`                         |
 
 A book's numbers are those of its own tier or cast, and of published data; those of all other tiers come from `results/`. Other analyses of
-claims (`python -m seelike.panel`) and what was explored before a rule was amended are never run with the book: `results/<tier>/panel.json`
+claims (`python -m seelike.panels`) and what was explored before a rule was amended are never run with the book: `results/<tier>/panel.json`
 and `explored.json`.
 """
 

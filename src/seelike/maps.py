@@ -221,9 +221,9 @@ def needs_more(main: Float[np.ndarray, " 2"], small: Float[np.ndarray, " 2"]) ->
 def preserved(own: Float[np.ndarray, "targets 2"], others: Float[np.ndarray, "others 2"]) -> Float[np.ndarray, " 2"]:
     """By how much low blocks stay nearer to what they were than high ones, and nearer than those of a network from another start.
 
-    own: CKA of the lowest and the highest third of blocks with themselves before fine-tuning (`low_and_high`), one row a target; the paper's
-    first four to five of twelve blocks are a third (Raghu et al. 2021, Fig. G.1). others: the same with networks that were trained
-    from other starts; without any the second number is NaN.
+    own: CKA of the lowest and the highest third of blocks with themselves before fine-tuning (`low_and_high`), one row a target; the
+    paper's first four to five of twelve blocks are a third (Raghu et al. 2021, Fig. G.1). others: the same with networks that were
+    trained from other starts; without any the second number is NaN.
     """
     elsewhere = others[:, 0].mean() if len(others) else np.nan
     return np.array([(own[:, 0] - own[:, 1]).mean(), own[:, 0].mean() - elsewhere])

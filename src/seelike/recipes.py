@@ -98,7 +98,8 @@ BASE = 6_400  # scenes of the base set; data-size studies take shares of it, and
 SHARES = {"003": 0.03, "010": 0.1, "030": 0.3, "100": 1.0, "1000": 10.0}
 SMALL = {"width": 48}
 SHORT = 64_000  # images of a run that ends near 95 % on Scenes
-STARTS = (0, 1, 2)  # seeds of what claims are decided on
+STARTS = (0, 1, 2)
+FRESH = (3, 4, 5)  # trained before the ledger's second edition, and measured after its rules were committed
 
 
 def _data_sizes(prefix: str, options: dict[str, Any]) -> dict[str, Recipe]:
@@ -291,10 +292,10 @@ def _heads() -> dict[str, Recipe]:
 RECIPES: dict[str, dict[str, Recipe]] = {
     "smoke": {"vit_cls": Recipe("vit_cls", 640, {"depth": 2, "width": 24}), "resnet": Recipe("resnet", 640, {"width": 4})},
     "scenes": {
-        "vit_cls": Recipe("vit_cls", 192_000, expect=0.985, minutes=21, seeds=STARTS),
-        "vit_gap": Recipe("vit_gap", 192_000, expect=0.98, minutes=17, seeds=STARTS),
-        "mixer": Recipe("mixer", 96_000, bf16=True, expect=0.975, minutes=5, seeds=STARTS),
-        "resnet": Recipe("resnet", 192_000, expect=0.985, minutes=11, seeds=STARTS),
+        "vit_cls": Recipe("vit_cls", 192_000, expect=0.985, minutes=21, seeds=STARTS + FRESH),
+        "vit_gap": Recipe("vit_gap", 192_000, expect=0.98, minutes=17, seeds=STARTS + (3,)),
+        "mixer": Recipe("mixer", 96_000, bf16=True, expect=0.975, minutes=5, seeds=STARTS + FRESH),
+        "resnet": Recipe("resnet", 192_000, expect=0.985, minutes=11, seeds=STARTS + FRESH),
         "vit_matched": Recipe(
             "vit_cls",
             192_000,

@@ -133,7 +133,7 @@ _TIERS = (
         points=64,
         networks=_random("vit_cls", "vit_gap", "resnet", "mixer", "cmt", "mvit"),
     ),
-    Tier("scenes", "Scenes", Drawn(), side=64, patch=8, classes=10),
+    Tier("scenes", "Scenes", Drawn(), side=64, patch=8, classes=10, decides=(3, 4, 5)),
     Tier(
         "cifar10",
         "CIFAR-10",
