@@ -370,8 +370,8 @@ book.table()
 #
 # We chose a view (all positions and channels), layers (all), a measure (CKA), a recipe and a head. A careful author might have chosen otherwise.
 # The panels below show the same number under every choice, each with its interval: other views of a layer (mean over positions; the class token, with the mean over positions in the ResNet), block outputs only, other
-# networks (other seeds; short runs; AdamW alone; one pair stopped at equal accuracy; the ViT that reads its answer from the mean of its tokens), and two other measures: Procrustes similarity (Ding et al. 2021) and
-# shared nearest neighbours (Huh et al. 2024) (`seelike.similarity`). Analyses of one pair have intervals over images only, so theirs are narrow.
+# networks (other seeds; short runs; AdamW alone; one pair stopped at equal accuracy; the ViT that reads its answer from the mean of its tokens), and two other measures: Procrustes similarity {cite:p}`ding2021` and
+# shared nearest neighbours {cite:p}`huh2024` (`seelike.similarity`). Analyses of one pair have intervals over images only, so theirs are narrow.
 
 # %% mystnb={"figure": {"name": "fig-panel-r21-1", "caption": "Uniformity of the ViT minus that of the ResNet in all analyses, sorted. Above: the number with its interval; blue dots lie above zero, orange squares below, open grey dots on both sides; the band is the ledger's number. Below: which choices made it."}, "image": {"alt": "A specification curve. Above, one dot with an interval per analysis, sorted by size, around a dotted line at zero. Below, a grid of marks that shows measure, view, taps, networks and head of each analysis. Analyses of the ViT that averages its tokens gather at the left."}} tags=["hide-input"]
 book.panel("R21-1")

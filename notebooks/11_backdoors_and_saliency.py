@@ -274,7 +274,7 @@ def dots(ax, score, title, *, luck=None):
     ax.grid(axis="x", lw=0.5, alpha=0.5)
 
 
-# %% mystnb={"figure": {"name": "fig-iou", "caption": "Four scores of the same maps, mean over the twelve triggers with 95 % intervals over images. Above, with the paper's thresholds: IoU of boxes, and how often the box holds the whole trigger (grey bars: the same box at a random place). Below, without a threshold: average precision and the pointing game. Blue: ViT, orange: ResNet. Under the lines: rollout, and explainers of our own."}, "image": {"alt": "Four dot plots with one row per method. LIME leads in IoU and in holding the whole trigger; without a threshold the gaps are much smaller, and gradients and feature ablation are near or ahead of it. A random map holds the whole trigger often, as its box does at a random place."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-iou", "caption": "Four scores of the same maps, mean over the twelve triggers with 95 % intervals over images. Above, with the paper's thresholds: IoU of boxes, and how often the box holds the whole trigger (grey bars: the same box at a random place). Below, without a threshold: average precision and the pointing game. Blue: ViT, orange: ResNet. Under the lines: rollout, and explainers of our own."}, "image": {"alt": "Four dot plots with one row per method. LIME holds the whole trigger far more often than all others, but by IoU it is about level with occlusion and feature ablation on the ResNet. Feature ablation leads in average precision and in the pointing game. A random map holds the whole trigger often, as its box does at a random place."}} tags=["hide-input"]
 fig, axes = plt.subplots(2, 2, figsize=(8.6, 8), sharey=True, sharex=True)
 dots(axes[0, 0], "iou", "IoU of boxes")
 dots(axes[0, 1], "whole", "whole trigger in the box", luck="luck")
@@ -301,7 +301,7 @@ display(Markdown("Who wins?\n\n" + "\n".join(lines)))
 fig, axes = plt.subplots(1, 2, figsize=(8.6, 4.4), sharey=True)
 dots(axes[0], "recovery", "recovery rate")
 dots(axes[1], "difference", "recovery difference")
-axes[1].set_xlim(-0.002, None)
+axes[1].autoscale(axis="x")
 book.sign(fig)
 
 # %% [markdown]
@@ -376,7 +376,7 @@ book.keep(
     }
 )
 
-# %% mystnb={"figure": {"name": "fig-cascade", "caption": "Rank correlation of each method's map with its map of the intact network, when layers from the last (left) to the first (right) are random; mean over the six triggers at random places, the same scenes throughout. Left: ViT, right: ResNet. Near 1: the map does not mind."}, "image": {"alt": "Two line plots with one line per method, from one at the left down towards zero at the right. Attention rollout stays at one until attention itself is random; the gradient's and occlusion's lines fall at once, those of guided methods later."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-cascade", "caption": "Rank correlation of each method's map with its map of the intact network, when layers from the last (left) to the first (right) are random; mean over the six triggers at random places, the same scenes throughout. Left: ViT, right: ResNet. Near 1: the map does not mind."}, "image": {"alt": "Two line plots with one line per method, from one at the left downwards. Occlusion and Grad-CAM fall to about zero when the head alone is random, the gradient falls part of the way; attention rollout and guided backpropagation stay near one until most layers are random."}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=(8.6, 3.9), sharey=True)
 inks = dict(zip(QUICK, plt.get_cmap("tab10").colors))
 for ax, host in zip(axes, HOSTS):
@@ -524,8 +524,8 @@ pd.DataFrame(cost).map("{:.3f}".format).replace("nan", "–")
 # %% [markdown]
 # ## What it means
 #
-# **A backdoor takes hold in either family.** The share of stamped images that get the class, beyond those that get it anyway, mean over triggers in the ViTs: {claim}`L20-1`. A mean hides the failures: the small grey squares hardly took
-# hold wherever they were at a random place, and on the ResNets not even in the corner ({numref}`fig-attack`). Clean accuracy without minus with a backdoor: {claim}`L20-2`. There is one network without a trigger in each family, too
+# **A backdoor takes hold in either family.** The share of stamped images that get the class, beyond those that get it anyway, mean over triggers in the ViTs: {claim}`L20-1`. A mean hides the failures: the smallest grey square took hold
+# in few images at a random place, and on the ResNet not even in the corner ({numref}`fig-attack`). Clean accuracy without minus with a backdoor: {claim}`L20-2`. There is one network without a trigger in each family, too
 # few to tell a cost of a point or two from the luck of training.
 #
 # **One method shows the whole trigger, as the paper says, and it is LIME.** Share of images in which its box holds all of it: {claim}`L20-3`; of the second best: {claim}`L20-4`. But LIME shows more than the trigger, for a superpixel is
@@ -544,8 +544,7 @@ pd.DataFrame(cost).map("{:.3f}".format).replace("nan", "–")
 #
 # :::{admonition} What this tier cannot decide
 # :class: warning
-# One network for each trigger and family, and one control without a trigger: the luck of training is in no interval but that of L20-2. Occlusion is told the trigger's size. A superpixel is about 9 pixels wide here, which fits
-# triggers of 12 pixels and not of 18; the paper's networks see larger images, in which superpixels and triggers stand in another proportion. Grad-CAM cannot place a patch more exactly than the cells of its map.
+# One network for each trigger and family, and one control without a trigger: the luck of training is in no interval but that of L20-2. Occlusion is told the trigger's size. A superpixel is about 9 pixels wide here on average, less than most triggers; the paper's networks see larger images, in which superpixels and triggers stand in another proportion. Grad-CAM cannot place a patch more exactly than the cells of its map.
 # :::
 #
 # ## Exercises

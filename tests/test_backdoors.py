@@ -132,11 +132,17 @@ def test_a_record_is_read_as_it_was_written(tmp_path, monkeypatch):
     held = recorded(tmp_path, monkeypatch)
     assert json.loads((tmp_path / "scenes" / "saliency.json").read_text()) == held
     study = backdoors.Study("scenes")
-    assert len(study.pool()) == 12 and study.draw == 7 and study.images == list(range(6)) and study.methods("vit") == ["gradient", "occlusion"]
+    assert (
+        len(study.pool()) == 12 and study.draw == 7 and study.images == list(range(6)) and study.methods("vit") == ["gradient", "occlusion"]
+    )
     values = study.values("vit", "iou", ["occlusion", "gradient@0.45", "occlusion, blur"])
     assert values.shape == (6, 12, 3) and (values[:, :, 0] == 0.4).all() and (values[:3, :, 1] == 0.45).all()
     assert np.isnan(values[3:, :, 1:]).all() and (values[:3, :, 2] == 0.6).all()
     assert np.isfinite(study.values("vit", "iou", ["occlusion"], most=2)).sum() == 2 * 12
+    assert {m: e.estimate for m, e in study.summary("vit", "iou", study.methods("vit")).items()} == pytest.approx(
+        {"gradient": 0.1, "occlusion": 0.4}
+    )
+    assert study.by_trigger("vit", "iou", ["occlusion"]) == pytest.approx(np.full((12, 1), 0.4))
     assert study.counts("resnet", "hits").shape == (2, 12) and study.seconds("vit", "gradient") == 0.5
     with pytest.raises(ValueError, match="iou of guided backprop is not recorded for vit"):
         study.values("vit", "iou", ["gradient", "guided backprop"])

@@ -26,7 +26,7 @@ def table(floor, noise=0.01):
 
 
 def test_every_claim_is_asked_in_every_combination():
-    found = list(panel.analyses(tiers.get("scenes"), points=table(0.1), draws=3))
+    found = list(panel.analyses(tiers.get("scenes"), points=table(0.1), draws=1))
     asked = [tuple(f.choices.values()) for f in found if f.claim == "Z21-4"]
     everything = list(product(panel.LOSSES, panel.LAWS, panel.SETS, panel.SLACKS, panel.OVER))
     assert sorted(asked) == sorted(everything) and len(found) == 3 * len(everything)
@@ -37,10 +37,12 @@ def test_every_claim_is_asked_in_every_combination():
 def test_a_floor_is_found_only_where_there_is_one(monkeypatch):
     monkeypatch.setattr(panel, "SLACKS", {"strict": 0.0})
     monkeypatch.setattr(panel, "OVER", {"runs": "runs"})
+    monkeypatch.setattr(panel, "LAWS", {"with d": "saturating"})
+    monkeypatch.setattr(panel, "SETS", {"all": None})
 
     def floors(points):
-        found = panel.analyses(tiers.get("scenes"), points=points, draws=3)
-        return [f.value.estimate for f in found if f.claim == "Z21-2" and f.choices["law"] == "with d"]
+        found = panel.analyses(tiers.get("scenes"), points=points, draws=1)
+        return [f.value.estimate for f in found if f.claim == "Z21-2"]
 
     assert min(floors(table(0.1, noise=0.002))) > 0.07
     assert max(floors(table(0.0, noise=0.002))) < 0.03

@@ -42,6 +42,7 @@ MEANING = {
     "vit_small_data_1000": "ViTs of two widths that were trained on the same scenes (roles vit_data_1000, vit_small_data_1000)",
     "vit_to_texture": "ViTs that were fine-tuned to other questions (roles vit_to_*)",
     "any pairs": "two networks on which it can be measured",
+    "any peers": "at least eight networks that learned one question",
     "any recorded": "numbers that were recorded at other tiers",
 }
 MEASURED = "a network on which it can be measured"
