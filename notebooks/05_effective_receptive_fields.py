@@ -463,14 +463,14 @@ recorded = book.recorded("width")
 # %% mystnb={"figure": {"name": "fig-recorded-erf", "caption": "Recorded at other tiers, one panel each: width of the field over that of a uniform one (dotted), against relative depth. Dashed: untrained."}, "image": {"alt": "Line plots of the width of fields relative to a uniform field against depth, one panel per tier at which they were recorded, one line per network."}} tags=["hide-input"]
 # needs: any recorded
 fig, axes = plt.subplots(
-    len(recorded), 1, figsize=(5.4, 3.8 * len(recorded)), squeeze=False
+    len(recorded), 1, figsize=(9.6, 4.2 * len(recorded)), squeeze=False
 )
 for ax, (other, sections) in zip(axes[:, 0], recorded):
     held = sections["width"]
     names = dict.fromkeys([*(n for n in shown if n in held), *held])
     plot_widths(ax, {n: held[n] for n in names})
     ax.set_title(other.title)
-    ax.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=8.5)
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=7.5)
 book.sign(fig, recorded=recorded)
 
 # %%

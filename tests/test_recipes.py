@@ -50,7 +50,7 @@ def test_what_describes_a_run_does_not_change_it():
 
 @pytest.mark.parametrize("network", ["vit", "resnet"])
 def test_augmented_runs_and_their_controls_differ_in_nothing_but_stages(network):
-    augmented, control = (RECIPES["scenes"][f"{network}_{how}"] for how in ("augmented", "continued"))
+    augmented, control = (RECIPES["scenes"][f"{network}_{how}_long"] for how in ("augmented", "continued"))
     told = augmented.training()
     assert augmented.points == control.points == len(told.pop("stages")) and augmented.steps % augmented.points == 0
     assert told == control.training() and told["recalibrate"] and told["cool"] == 0
