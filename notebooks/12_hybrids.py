@@ -284,7 +284,7 @@ pd.DataFrame(
 #
 # ### Is it the convolutions, or the pyramid?
 #
-# CKA with the ResNet at the same relative depth, minus that of the ViT ({func}`seelike.panels.hybrids.nearer`): first for CMT; then for MViT ({ref}`sec-multiscale`), which is a pyramid as well and whose only convolutions are in its stem and its pooling; and for a CMT without convolutions, where we have one. The last row is the same for untrained networks.
+# CKA with the ResNet at the same relative depth, minus that of the ViT (`seelike.panels.hybrids.nearer`): first for CMT; then for MViT ({ref}`sec-multiscale`), which is a pyramid as well and whose only convolutions are in its stem and its pooling; and for a CMT without convolutions, where we have one. The last row is the same for untrained networks.
 
 # %% mystnb={"figure": {"name": "fig-cmt-nearer", "caption": "How much nearer to the ResNet than the ViT each network is: CKA at matched relative depth, minus that of the ViT; mean over starts, with 95 % intervals over images and, where there are several, starts."}, "image": {"alt": "Dots with intervals, one row for each network: CMT, MViT, a CMT without convolutions where there is one, and an untrained CMT, against a dotted line at zero. If MViT lies nearly as far right as CMT, the pyramid does most of it."}} tags=["hide-input"]
 # needs: cmt, vit_cls, resnet, any trios

@@ -74,7 +74,9 @@ def test_the_site_of_a_tier_takes_the_chapters_that_follow_no_tier_from_the_defa
             (own / f"{path.stem}.ipynb").write_text("cifar10")
     folder = site.stage(tier)
     assert (folder / "book/chapters/01_data_and_models.ipynb").read_text() == "01_data_and_models"
-    assert (folder / "book/chapters/03_representation_structure.ipynb").read_text() == "cifar10" and len(chapters(folder)) == len(list(project.NOTEBOOKS.glob('*.py')))
+    assert (folder / "book/chapters/03_representation_structure.ipynb").read_text() == "cifar10" and len(chapters(folder)) == len(
+        list(project.NOTEBOOKS.glob("*.py"))
+    )
     config = yaml.safe_load((folder / "_config.yml").read_text())
     assert config["sphinx"]["config"]["seelike_tier"] == "cifar10" and config["title"].endswith("(CIFAR-10)")
     assert (book / "03_representation_structure.ipynb").read_text() == "03_representation_structure"  # the default book is as it was
@@ -89,7 +91,7 @@ def test_the_site_of_a_cast_has_the_chapters_that_follow_it(book, tmp_path):
         if project.follows(path):
             (own / f"{path.stem}.ipynb").write_text("mine")
     folder = site.stage(tier)
-    assert len(chapters(folder)) == len(list(project.NOTEBOOKS.glob('*.py')))  # so that all have the numbers of the book
+    assert len(chapters(folder)) == len(list(project.NOTEBOOKS.glob("*.py")))  # so that all have the numbers of the book
     stub = (own / "01_data_and_models.md").read_text()
     assert stub.startswith("(sec-data)=\n# ") and "it is in the published book" in stub and not (own / "01_data_and_models.ipynb").exists()
     assert yaml.safe_load((folder / "_config.yml").read_text())["sphinx"]["config"]["seelike_partial"] is True

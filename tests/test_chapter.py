@@ -41,16 +41,18 @@ def test_a_sentence_names_the_role_rather_than_what_was_not_measured_without_it(
 
 def test_pairs_leave_out_what_could_not_be_measured():
     book = Chapter("07", "scenes")
-    assert book.pairs("vit_cls", "resnet")[1] == ("vit_cls-1", "resnet-1") and book.seeds == [0, 1, 2]
-    assert book.pairs("vit_cls", "resnet", among=["vit_cls-0", "vit_cls-1", "resnet-1"]) == [("vit_cls-1", "resnet-1")]
-    assert book.seeds == [1]
+    assert book.pairs("vit_cls", "resnet")[1] == ("vit_cls-4", "resnet-4") and book.seeds == [3, 4, 5]  # those that the tier decides on
+    assert book.pairs("vit_cls", "resnet", among=["vit_cls-3", "vit_cls-4", "resnet-4"]) == [("vit_cls-4", "resnet-4")]
+    assert book.seeds == [4]
+    assert book.pairs("vit_data_1000", "vit_middle_skipless")[0][0] == "vit_data_1000-0"  # of which there are no such seeds
 
 
 def test_a_claim_without_a_seed_is_not_run(tmp_path, monkeypatch):
     monkeypatch.setenv("SEELIKE_RESULTS", str(tmp_path))
     book = Chapter("07", "smoke")
-    assert book.decide("R21-21", [], images=64) == "not run" and not list(tmp_path.rglob("*.json"))
-    assert book.decide("R21-21", [Resampled(0.5, np.full(20, 0.5), 8)], images=64) == "reproduced"
+    assert book.decide("R21-21", [], images=64) is None and not list(tmp_path.rglob("*.json"))
+    found = book.decide("R21-21", [Resampled(0.5, 0.5 + np.linspace(-0.01, 0.01, 20), 8)], images=64)
+    assert found.direction == "holds" and found.summary == "one network"
 
 
 def test_probes_are_asked_in_batches_of_one_size_and_never_about_what_they_were_shown():

@@ -278,6 +278,17 @@ def test_margins_between_families_by_other_measures():
     assert consistency.family_estimate(nested, np.random.default_rng(0), 20, consistency.kappas_over_largest) == pytest.approx((0, 0, 0))
 
 
+def test_a_network_that_never_errs_is_left_out_of_margins_that_cannot_ask_it():
+    right = families()
+    right[0, 0] = True
+    assert np.isnan(consistency.latent_correlations(right.reshape(6, -1))[0, 1:]).all()
+    expected = consistency.family_margin(families()[:, 1:], consistency.latent_correlations)
+    found = consistency.family_margin(right, consistency.latent_correlations)
+    assert found == pytest.approx(expected, abs=0.01)
+    right[0, 1:] = right[1] = True
+    assert np.isnan(consistency.family_margin(right, consistency.latent_correlations))
+
+
 def tables(rows, spread=0.0, draws=400):
     """A table like those of `against_humans`: `all`, and draws around it, alike for all observers."""
     noise = spread * np.random.default_rng(0).normal(size=draws)

@@ -24,9 +24,10 @@ CLAIM = """
   where: nowhere
   chapter: "16"
   figure: none
+  short: A mean is positive
   statement: A mean is positive.
-  statistic: mean accuracy
-  rule: "> -1"
+  statistic: seelike.intervals.ratio
+  what: mean accuracy
   paper_value: not given
 """
 CHAPTER = """# ---

@@ -11,6 +11,8 @@ import pytest
 import yaml
 from conftest import ROOT
 
+from seelike import project
+
 
 def tracked(*patterns):
     asked = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=True)

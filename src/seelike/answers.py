@@ -18,7 +18,7 @@ from typing import Literal
 from pydantic import Field
 
 from seelike.intervals import Estimate
-from seelike.ledger import Claim, Direction, parse
+from seelike.ledger import Claim, Direction, verdict
 from seelike.schema import Strict
 
 Side = Literal["holds", "reversed", "open"]
@@ -134,11 +134,7 @@ def beyond(claim: Claim, entry: Entry) -> Beyond:
 
 def fits(rule: str, value: Estimate | None) -> bool:
     """Whether some of an interval satisfies a rule: a precondition fails only where all of it does not."""
-    if value is None:
-        return False
-    operator, threshold = parse(rule)
-    away = value.high - threshold if operator[0] == ">" else threshold - value.low
-    return away > 0 or (away == 0 and len(operator) == 2)
+    return value is not None and verdict(rule, float(value.low), float(value.high)) != "contradicted"
 
 
 def robust(claim: Claim, panel: Mapping[str, Analysis]) -> tuple[int, int]:

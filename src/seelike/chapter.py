@@ -243,7 +243,7 @@ def absent(sentence: str, *, figure: bool) -> None:
     count = getattr(get_ipython(), "execution_count", 0)
     repeated, _last = _last == (count - 1, sentence), (count, sentence)
     if figure:
-        ax = plt.subplots(figsize=(6.5, 0.8))[1]
+        ax = plt.subplots(figsize=(6.5, 0.8), layout="none")[1]
         ax.text(0, 0.5, sentence, color=plots.INK, va="center", wrap=True, fontsize=9)
         ax.set_axis_off()
         plt.show()

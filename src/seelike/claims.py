@@ -33,8 +33,13 @@ from seelike import intervals, project, tiers
 from seelike import ledger as rules
 from seelike.answers import SYMBOLS, Analysis, Answers, Entry, answers
 from seelike.intervals import Estimate, Resampled
+from seelike.ledger import verdict
 from seelike.schema import read_json
 
+__all__ = [
+    "chapter", "decide", "explored", "keep", "key", "ledger", "panel", "record", "recorded", "recorded_of", "results", "table", "verdict",
+    "words",
+]  # fmt: skip
 COLUMNS = [
     "id", "paper", "chapter", "statement", "estimate", "low", "high", "seeds", "testable", "direction", "size", "beyond_control", "robust",
     "summary", "reason", "short", "where", "figure", "images",

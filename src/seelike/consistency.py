@@ -98,13 +98,16 @@ def family_margin(right: Bool[np.ndarray, "families seeds trials"], alike: Kappa
     """Mean of how alike two networks of one family err, minus that of two networks of different families, from right and wrong answers.
 
     alike: matrix over networks of how alike they err, from (networks, trials): `kappas`, `kappas_over_largest`, `latent_correlations`.
+    Pairs of which it is not known, because one of them never errs, are left out; NaN where none is left on one side.
     """
     families, seeds, trials = right.shape
     if families < 2 or seeds < 2:
         raise ValueError(f"A margin between families needs 2 families of 2 networks at least, got {families} of {seeds}.")
     k = alike(right.reshape(-1, trials))
     same = np.kron(np.eye(families), np.ones((seeds, seeds))).astype(bool)
-    return float(k[same & ~np.eye(len(k), dtype=bool)].mean() - k[~same].mean())
+    sides = (k[chosen & ~np.isnan(k)] for chosen in (same & ~np.eye(len(k), dtype=bool), ~same))
+    within, across = (float(side.mean()) if len(side) else float("nan") for side in sides)
+    return within - across
 
 
 def family_estimate(
@@ -117,7 +120,7 @@ def family_estimate(
     trials, seeds = right.shape[2], right.shape[1]
     resampled = [family_margin(right[:, :, rng.integers(0, trials, trials)], alike) for _ in range(draws)]
     leave = [family_margin(np.delete(right, i, axis=1), alike) for i in range(seeds)]
-    half = np.hypot(NORMAL * np.std(resampled, ddof=1), over_left_out(leave))
+    half = np.hypot(NORMAL * np.nanstd(resampled, ddof=1), over_left_out(leave))
     return around(family_margin(right, alike), float(half))
 
 

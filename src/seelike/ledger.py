@@ -136,6 +136,21 @@ def parse(rule: str) -> tuple[str, float]:
     return operator, threshold
 
 
+def verdict(rule: str, low: float, high: float) -> Literal["reproduced", "contradicted", "undecided"]:
+    """What a rule such as "> 0.10" says of an interval, in the words of the first edition; NaN ends are undecided."""
+    operator, threshold = parse(rule)
+    if math.isnan(low) or math.isnan(high):
+        return "undecided"
+    if low > high:
+        raise ValueError(f"An interval runs from its lower to its upper end, got {low} to {high}.")
+    strict = len(operator) == 1
+    if operator[0] == "<":
+        threshold, low, high = -threshold, -high, -low
+    if low > threshold or (low == threshold and not strict):
+        return "reproduced"
+    return "contradicted" if high < threshold or (high == threshold and strict) else "undecided"
+
+
 def get(claim: str) -> Claim:
     """One claim; ValueError for an id that the ledger does not hold."""
     if claim not in ledger():

@@ -25,9 +25,9 @@ those that the packages state themselves. CUDA libraries come with torch under N
 def licence(package: metadata.PackageMetadata) -> str:
     """The licence that a package states: its SPDX expression, else its classifiers, else the first line of its text."""
     if "License-Expression" in package:
-        return str(package["License-Expression"])
+        return package["License-Expression"]
     classified = [c.rpartition(" :: ")[2] for c in package.get_all("Classifier") or [] if c.startswith("License ::")]
-    text = str(package["License"] if "License" in package else "").strip().splitlines()
+    text = (package["License"] if "License" in package else "").strip().splitlines()  # noqa: SIM401  # the mapping knows no default
     return " or ".join(classified) or (text[0] if text else "not stated")
 
 

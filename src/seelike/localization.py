@@ -121,7 +121,7 @@ def pooling_gain(single: Float[np.ndarray, " positions"], together: float) -> fl
     return float(100 * (together - single.mean()))
 
 
-def advantage(one: Float[np.ndarray, " positions"], other: Float[np.ndarray, " positions"]) -> float:
+def advantage(one: Float[np.ndarray, " positions"], other: Float[np.ndarray, " places"]) -> float:
     """Mean accuracy over the single positions of one network minus that of another, in points."""
     return float(100 * (one.mean() - other.mean()))
 
