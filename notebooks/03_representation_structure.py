@@ -186,7 +186,7 @@ if others:
 # A map that depends on distance and place in the block only has $S = 0$: that control is built in. The ViT, which has no stages of its
 # own, is cut at the same depths, into four quarters.
 
-# %% mystnb={"figure": {"name": "fig-stages", "caption": "Similarity of each block with the next; if stages stood out, lines would dip at the dotted boundaries between stages (in the ViT: between quarters). Left: mean over all layers of the two blocks, as in the claim. Right: the blocks' outputs alone, that is, the residual stream. One line a seed; grey, broken: untrained."}, "image": {"alt": "Four line plots, CKA of consecutive blocks against the boundary between them, vertical dotted lines at stage boundaries, grey broken lines of untrained networks near the top. Upper row ResNet, lower row ViT. For the ResNet, all layers on the left show no dips at the dotted lines; block outputs on the right dip at them."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-stage-cuts", "caption": "Similarity of each block with the next; if stages stood out, lines would dip at the dotted boundaries between stages (in the ViT: between quarters). Left: mean over all layers of the two blocks, as in the claim. Right: the blocks' outputs alone, that is, the residual stream. One line a seed; grey, broken: untrained."}, "image": {"alt": "Four line plots, CKA of consecutive blocks against the boundary between them, vertical dotted lines at stage boundaries, grey broken lines of untrained networks near the top. Upper row ResNet, lower row ViT. For the ResNet, all layers on the left show no dips at the dotted lines; block outputs on the right dip at them."}} tags=["hide-input"]
 # needs: vit_cls, resnet
 fig, axes = plt.subplots(2, 2, figsize=(7.6, 5.4), sharey="col", sharex="row")
 for row, i in zip(axes, (1, 0)):
@@ -465,7 +465,7 @@ book.tables(recorded)
 # sharper still.
 #
 # **Stages are in the residual stream, not in the whole map.** Over all layers, the ResNet's own stage boundaries do not stand out from other cuts: {claim}`R21-3`. What looks like stages
-# is similarity that falls off with distance. Block outputs alone do dip at the boundaries ({numref}`fig-stages`, {numref}`fig-panel-r21-3`).
+# is similarity that falls off with distance. Block outputs alone do dip at the boundaries ({numref}`fig-stage-cuts`, {numref}`fig-panel-r21-3`).
 #
 # **The correspondence of the paper is not ours.** The lead of the ViT's lowest quarter in similarity to the lower half of the ResNet is {claim}`R21-5`; the
 # share of ViT layers that go with the lower part of the ResNet is {claim}`R21-6`, where depth in proportion gives 60/130.

@@ -406,11 +406,15 @@ recorded = book.recorded("lines")
 # %% mystnb={"figure": {"name": "fig-recorded-ratio", "caption": "Recorded at other tiers, one row each: norm ratio and cosines by relative depth."}, "image": {"alt": "Rows of line plots recorded at other tiers, against relative depth: norm ratio of skip to branch, and cosines, for the ViT's attention and MLP and for the ResNet."}} tags=["hide-input"]
 # needs: any recorded
 drawn = [of for of in AXES if any(of in c for r in recorded for c in r.sections["lines"].values())]  # fmt: skip
-for other in recorded:
-    fig, axes = plt.subplots(1, len(drawn), figsize=(3.5 * len(drawn), 3.7))
-    plot_lines(axes, other.sections["lines"])
-    fig.suptitle(other.tier.title)
-    book.sign(fig, recorded=[other])
+fig, axes = plt.subplots(
+    len(recorded), len(drawn), figsize=(3.5 * len(drawn), 3.9 * len(recorded)), squeeze=False
+)  # fmt: skip
+for row, other in zip(axes, recorded):
+    plot_lines(row, other.sections["lines"])
+    row[0].text(
+        0, 1.12, other.tier.title, transform=row[0].transAxes, weight="bold"
+    )
+book.sign(fig, recorded=recorded)
 
 # %%
 book.tables(recorded)

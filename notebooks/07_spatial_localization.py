@@ -42,7 +42,6 @@ from functools import partial
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import Markdown, display
 
 from seelike import capture, data, localization, plots, scenes
 from seelike.chapter import Chapter
@@ -530,11 +529,10 @@ recorded, recorded_probes = book.recorded("place"), book.recorded("maps")
 
 # %% mystnb={"figure": {"name": "fig-recorded-localization", "caption": "Recorded at other tiers: CKA of four positions of the last block with every input patch, on one colour scale a tier; rows as above."}, "image": {"alt": "Grids of small heat maps recorded at other tiers, one row per network, and columns for four positions, each marked by a white ring."}} tags=["hide-input"]
 # needs: any recorded
-for other in recorded:
+for other in recorded[:1]:  # a figure cell shows one figure
     held = {
         n.rpartition("-")[0] or n: t for n, t in other.sections["place"].items()
     }
-    display(Markdown(f"**{other.tier.title}**"))
     spot_maps(
         {title(n): np.array(held[n]) for n in ORDER if n in held},
         partial(book.sign, recorded=[other]),
@@ -542,7 +540,7 @@ for other in recorded:
 
 # %% mystnb={"figure": {"name": "fig-recorded-probes", "caption": "Recorded at other tiers, one row each: ten-shot accuracy of single positions, as above."}, "image": {"alt": "Recorded at other tiers, one row each. Left: line plot of mean ten-shot accuracy of single positions against relative depth. Right: heat maps of accuracy at each position of the last block, one per network."}} tags=["hide-input"]
 # needs: any recorded_probes
-for other in recorded_probes:
+for other in recorded_probes[:1]:
     layers, held = (
         dict(sorted(other.sections[of].items(), key=lambda each: rank(each[0])))
         for of in ("layers", "maps")

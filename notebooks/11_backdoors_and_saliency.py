@@ -89,7 +89,7 @@ book.sign(fig, [])
 # A trained network goes on, with its own head, and a quarter of each batch carries the trigger and the target's label. *Attack success* is the share of stamped test images, not of the
 # target's class, that get the target's label. By chance some get it without the trigger, and a patch may push a network towards a class that has never seen it in training: both are drawn, too.
 #
-# :::{note} How the backdoors were planted
+# :::{admonition} How the backdoors were planted
 # :class: dropdown
 # The hosts are small: a ViT and a ResNet of about 170,000 parameters. The ViTs go on for 16,000 images, the ResNets for 32,000 and at higher learning rates. The ResNets were first trained like the
 # ViTs, and few of their backdoors took hold; only attack success had been looked at when they were trained again, no explanation. The paper stamps a tenth of many more images, in AlexNet, VGG16 and
@@ -227,7 +227,7 @@ book.sign(fig)
 #
 # Three explainers of our own set the scale: one that knows the trigger, a square of the trigger's size at a random place, and a random map cut like the others.
 #
-# :::{note} Three faults of the original evaluation that are avoided here
+# :::{admonition} Three faults of the original evaluation that are avoided here
 # :class: dropdown
 # A map that marks nothing gets an empty box (the authors' code then scores recovery with the box of the image before). Letters are stamped in testing as in training. An image counts only if the trigger
 # changed its answer (there, stamped images count that would have got the target without it).
