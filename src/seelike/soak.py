@@ -51,7 +51,7 @@ from seelike import cards, claims, data, ledger, models, tiers
 from seelike.train import Run
 from pathlib import Path
 try:
-    read = [claims.table(t).to_json() for t in ("scenes", "cifar10", "published")]
+    read = [claims.table(t).to_json() for t in [*claims.recorded(), claims.key(tiers.project.DEFAULT), claims.DATA]]
     read += [claims.table("soak.yml").to_json(), str(len(ledger.ledger()))]
     for name, seed in {networks!r}:
         read.append(str(sum(float(p.double().sum()) for p in models.load(name, "scenes", seed).parameters())))
