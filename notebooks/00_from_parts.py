@@ -35,7 +35,7 @@ from seelike.chapter import Chapter
 
 book = Chapter("00", "scenes")
 cast = book.cast("vit_cls", "resnet")
-vit, resnet = (cast[name] for name in book.shown(cast, "vit_cls", "resnet"))
+vit, resnet = (cast[name].cpu() for name in book.shown(cast, "vit_cls", "resnet"))
 images = data.load("scenes", n=8, seed=3)
 
 # %% [markdown]

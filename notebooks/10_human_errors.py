@@ -721,7 +721,7 @@ book.table()
 # ```python
 # rng = np.random.default_rng(0)
 # seen = rng.normal(size=10_000) + rng.normal(size=(3, 10_000))
-# seen_right = seen > np.quantile(seen, [0.5, 0.5, 0.95], axis=1)[[0, 1, 2], [0, 1, 2], None]
+# seen_right = seen > np.quantile(seen, [1 / 2, 1 / 2, 19 / 20], axis=1)[[0, 1, 2], [0, 1, 2], None]
 # for name, measure in measures.items():
 #     print(name, measure(seen_right).round(2)[np.triu_indices(3, 1)])
 # ```

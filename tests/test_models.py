@@ -182,9 +182,10 @@ def test_the_zoo_is_what_its_cards_say(card):
         assert abs(share - card.accuracy) < 4 * (card.accuracy * (1 - card.accuracy) / 100) ** 0.5 + 0.01
 
 
-def test_a_cast_holds_every_seed_that_the_tier_has():
+def test_a_cast_holds_every_seed_that_the_tier_decides_on():
     found = models.cast(["resnet", "nonsense"], "scenes")
-    assert list(found)[:3] == ["resnet-0", "resnet-1", "resnet-2"] and not found["resnet-0"].training
+    assert list(found) == ["resnet-3", "resnet-4", "resnet-5"] and not found["resnet-3"].training
+    assert models.roles("scenes")["resnet"] == [0, 1, 2, 3, 4, 5] and list(models.cast(["vit_matched"], "scenes")) == ["vit_matched-1"]
     assert list(models.cast(["vit_cls", "vit_matched"], "smoke")) == ["vit_cls-0"]
 
 

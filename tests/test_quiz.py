@@ -1,9 +1,12 @@
 """Questions to the reader, on the site and in notebooks."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from bs4 import BeautifulSoup
 from conftest import ROOT
-from sphinx.application import Sphinx
 
 from seelike import claims, quiz
 
@@ -50,18 +53,17 @@ def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     (folder / "index.md").write_text(
         f"# Page\n\n:::{{quiz}} Which **layer**?\n{QUIZ}\n:::\n\n:::{{guess}} How does it go?\n{GUESS}\n:::\n\n"
-        ":::{finding} R21-1 summary not run\n*Found.*\n:::\n\n:::{finding} R21-1 summary nonsense\nNot found.\n:::\n\n"
+        ":::{finding} R21-1 @ smoke summary not run\n*Found.*\n:::\n\n:::{finding} R21-1 @ smoke summary nonsense\nNot found.\n:::\n\n"
         ":::{scores} Raghu\n:::\n\n:::{tiles} Raghu\n:::\n\n{claim}`R21-1`\n"
     )
     (folder / "conf.py").write_text(
         "extensions = ['myst_parser', 'seelike.sphinxext']\nmyst_enable_extensions = ['colon_fence']\nseelike_tier = 'smoke'\n"
     )
-    said = open(folder / "said", "w+", encoding="utf-8")  # noqa: SIM115
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(claims, "results", lambda tier, chapter: {})
-        Sphinx(str(folder), str(folder), str(folder / "out"), str(folder / "trees"), "html", warning=said, status=None).build()
-    said.seek(0)
-    return BeautifulSoup((folder / "out" / "index.html").read_text(), "html.parser"), said.read()
+    command = [sys.executable, "-m", "sphinx", "-q", "-w", "said", ".", "out"]
+    environment = os.environ | {"SEELIKE_RESULTS": str(folder / "none"), "SEELIKE_BOOK": "smoke"}
+    subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+    said = (folder / "said").read_text()
+    return BeautifulSoup((folder / "out" / "index.html").read_text(), "html.parser"), said
 
 
 def test_questions_become_radio_buttons(site):
@@ -75,7 +77,7 @@ def test_questions_become_radio_buttons(site):
 def test_a_finding_without_support_is_a_warning(site):
     page, said = site
     assert [box.select("p")[1].text for box in page.select(".finding")] == ["Found.", "Not found."]
-    assert "The ledger does not support this finding: 'R21-1 summary nonsense', but it is 'not run'" in said
+    assert "The ledger does not support this finding: 'R21-1 @ smoke summary nonsense', but it is 'not run'" in said
     assert said.count("does not support") == 1
 
 

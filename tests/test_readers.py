@@ -113,7 +113,7 @@ def test_code_is_the_chapters_and_folded_where_the_page_folds_it(students):
         kept = [cell for cell in made.cells if cell.cell_type == "code" and not re.fullmatch(r"# Exercise [\d.]+", cell.source)]
         assert [cell.source for cell in kept] == [cell.source for cell in source]
         for cell, original in zip(kept, source, strict=True):
-            folded = "hide-input" in original.metadata.get("tags", [])
+            folded = bool({"hide-input", "hide-cell"} & set(original.metadata.get("tags", [])))
             assert cell.metadata.get("jupyter", {}).get("source_hidden", False) == folded
             assert cell.metadata.get("mystnb") == original.metadata.get("mystnb")
 
