@@ -506,7 +506,7 @@ pd.DataFrame(means, index=order).style.format("{:.2f}")
 # %% mystnb={"figure": {"name": "fig-panel-l20-3", "caption": "How often the best method shows the whole trigger, in every analysis. Dotted: half of the images. Band: the published number with its interval. Below: the choices."}, "image": {"alt": "A specification curve: sorted dots with intervals, and below them a grid that marks the choices behind each. The rows of the score divide the curve."}} tags=["hide-input"]
 book.panel("L20-3")
 
-# %% mystnb={"figure": {"name": "fig-panel-l20-5", "caption": "Best black-box method minus best method that reads gradients, in every analysis. Dotted: no difference. Band: the published number with its interval. Below: the choices."}, "image": {"alt": "A specification curve: sorted dots with intervals, and below them a grid that marks the choices behind each. The scores divide the curve: differences are large by IoU and small or negative by the pointing game."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-panel-l20-5", "caption": "Best black-box method minus best method that reads gradients, in every analysis. Dotted: no difference. Band: the published number with its interval. Below: the choices."}, "image": {"alt": "A specification curve: sorted dots with intervals, and below them a grid that marks the choices behind each. The scores divide the curve: leads are largest by average precision, smallest by IoU at the paper's thresholds and by the pointing game."}} tags=["hide-input"]
 book.panel("L20-5")
 
 # %% [markdown]
@@ -525,14 +525,15 @@ pd.DataFrame(cost).map("{:.3f}".format).replace("nan", "–")
 # ## What it means
 #
 # **A backdoor takes hold in either family.** The share of stamped images that get the class, beyond those that get it anyway, mean over triggers in the ViTs: {claim}`L20-1`. A mean hides the failures: the smallest grey square took hold
-# in few images at a random place, and on the ResNet not even in the corner ({numref}`fig-attack`). Clean accuracy without minus with a backdoor: {claim}`L20-2`. There is one network without a trigger in each family, too
+# in a minority of images at a random place, and on the ResNet not even in the corner ({numref}`fig-attack`). Clean accuracy without minus with a backdoor: {claim}`L20-2`. There is one network without a trigger in each family, too
 # few to tell a cost of a point or two from the luck of training.
 #
 # **One method shows the whole trigger, as the paper says, and it is LIME.** Share of images in which its box holds all of it: {claim}`L20-3`; of the second best: {claim}`L20-4`. But LIME shows more than the trigger, for a superpixel is
 # as large as it is: by IoU its lead is small or gone ({numref}`fig-iou`), and another kind of superpixels changes its score more than most methods differ.
 #
-# **Black-box methods are ahead of gradients, with and without thresholds.** Best of each kind: {claim}`L20-5`. Without a threshold feature ablation is the better choice: it points at the trigger, and does not show all of it. Which
-# method wins is a question of what an explanation is for.
+# **Without a threshold, black-box methods are ahead of gradients; by boxes it hangs on details.** Best black-box method minus best of those that read gradients, by IoU of boxes: {claim}`L20-5`. Four methods of both kinds lie close together
+# there, and the kind of LIME or the baseline decides ({numref}`fig-panel-l20-5`). By average precision the lead is large, and feature ablation has it: it points at the trigger, but does not show all of it. Which method wins is a question of what an
+# explanation is for.
 #
 # **Putting clean pixels back where the best method points undoes the attack more often than where a random map points**: {claim}`L20-6`. That is the yardstick: a random map recovers most answers.
 #

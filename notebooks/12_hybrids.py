@@ -66,7 +66,7 @@ book = Chapter("12", tier)
 # \mathrm{A}(X) = \mathrm{softmax}\!\left( \frac{Q\,(K')^{\top}}{\sqrt d} + B \right) V' ,
 # $$ (eq-light-attention)
 #
-# with a learned bias $B$ for each pair of positions. The cost of comparing queries with keys falls by $k^2$. The third, the *inverted residual* part, puts one more depth-wise convolution between the two layers of the MLP. `cmt.CMT` is this network; timm has none. In one thing it starts differently: our bias $B$ begins at a standard deviation of 0.02, that of the authors' code at 1. What that does to attention is shown below.
+# with a learned bias $B$ for each pair of positions. The cost of comparing queries with keys falls by $k^2$. The third, the *inverted residual* part, puts one more depth-wise convolution between the two layers of the MLP. `cmt.CMT` is this network; timm has none. In one thing it starts differently: our bias $B$ begins at a standard deviation of $0.02$, that of the authors' code at 1. What that does to attention is shown below.
 #
 # Do we have the published one? Count.
 

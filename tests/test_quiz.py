@@ -60,7 +60,7 @@ def site(tmp_path_factory):
         "extensions = ['myst_parser', 'seelike.sphinxext']\nmyst_enable_extensions = ['colon_fence']\nseelike_tier = 'smoke'\n"
     )
     command = [sys.executable, "-m", "sphinx", "-q", "-w", "said", ".", "out"]
-    environment = os.environ | {"SEELIKE_RESULTS": str(folder / "none"), "SEELIKE_BOOK": "smoke"}
+    environment = os.environ | {"SEELIKE_RESULTS": str(folder / "none"), "SEELIKE_BOOK": "lab"}
     subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
     said = (folder / "said").read_text()
     return BeautifulSoup((folder / "out" / "index.html").read_text(), "html.parser"), said
