@@ -712,7 +712,7 @@ book.table()
 #
 # **It comes nearer to the largest model than a straight line does**: {claim}`Z21-4 @ published` in log error. The straight line promises too much, because it knows no floor. But this is a weak finding: there is one model to foretell, the advantage shrinks without $d$, and with most other choices its interval reaches zero ({numref}`fig-panel-z21-4`).
 #
-# **The exponent is smaller than the paper's** once compute is counted in operations: {claim}`Z21-1 @ published`, where the paper has 0.32 for core-days. That a frontier falls is no finding; it does so by construction. How steeply it falls depends on how compute is counted, and on whether the law has a ceiling.
+# **The exponent is smaller than the paper's** once compute is counted in operations: {claim}`Z21-1 @ published`, where the paper has $0.32$ for core-days. That a frontier falls is no finding; it does so by construction. How steeply it falls depends on how compute is counted, and on whether the law has a ceiling.
 #
 # **There is a floor, and it is as sure as the ceiling**: {claim}`Z21-2 @ published`. The paper has 0.12. Without $d$ it is lower, and in fits to error itself gone ({numref}`fig-panel-z21-2`).
 #
