@@ -70,6 +70,7 @@ images = book.images(n_images, seed=7, batch_size=64)
 controls = ("vit_cls", "vit_gap", "resnet")
 cast = book.cast("vit_cls", "vit_gap", "resnet", untrained=controls)
 place = book.measured(lambda model: localization.at_last_block(model, images), cast)
+book.pairs("vit_cls", among=place)
 trained = {n: cast[n] for n in cast if not n.startswith("untrained")}
 tables = {
     name: localization.table(place[name].compute().to_numpy())
@@ -274,7 +275,7 @@ book.panel("R21-21")
 # **Average pooling takes the place away.** Share of tokens in their place, class token minus average pooling: {claim}`R21-21`, {claim}`R21-21 @ cifar10`. Untrained, the two ViTs are alike in this, and recipe and images are the same. So this difference was learned, and the
 # head taught it: the class token collects what it needs from patches that stay what they are, while averaging asks every patch for the answer.
 #
-# **Corner tokens resemble the edge, but less than corner patches do.** Corner tokens, edge minus interior patches: {claim}`R21-20`, {claim}`R21-20 @ cifar10`. The border of a scene is mostly background, and edge patches are alike to begin with. Nothing here says that a network adds to it.
+# **Corner tokens lean towards the edge less than corner patches do.** Corner tokens, CKA with edge minus interior patches: {claim}`R21-20`, {claim}`R21-20 @ cifar10`. The border of a scene is mostly background, and edge patches are alike to begin with. Nothing here says that a network adds to it.
 #
 # The ResNet's last map has sixteen positions, four of them interior, and its patches are larger than the ViT's; in the paper ViT-B/32 and ResNet-50 have the same grid. The rows of pixels in {numref}`fig-own-patch` say what the
 # grid alone makes of it. CKA with pixels is linear: a token may know its patch in a way that no linear map of pixels shows.
