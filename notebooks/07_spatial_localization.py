@@ -389,9 +389,9 @@ book.sign(fig, book.seeds[:1] or [0])
 
 # %%
 # needs: labels
-asked = book.probe(n_probe, n_pooled, seeds=(70, 71))[1]
+tested = book.probe(n_probe, n_pooled, seeds=(70, 71))[1]
 deep = {n: m for n, m in trained.items() if n.startswith(("vit_cls-", "vit_gap-"))}
-both = book.measured(lambda m: localization.one_and_all(m, shots, asked), deep)
+both = book.measured(lambda m: localization.one_and_all(m, shots, tested), deep)
 one, together = ({n: a[:, c] for n, a in both.items()} for c in (slice(-1), -1))
 gains = {n: bootstrap(localization.pooling_gain, one[n], together[n]) for n in both}
 spreads = {n: localization.spread(one[n]) for n in both}
@@ -502,10 +502,10 @@ PROBED = {"R21-22": localization.advantage, "R21-22b": ratio}
 for claim, f in PROBED.items():
     seeds = [bootstrap(f, one[g], one[v]) for v, g in pairs]
     testable = room if claim == "R21-22b" else []
-    book.decide(claim, seeds, images=len(asked), testable=testable)
+    book.decide(claim, seeds, images=len(tested), testable=testable)
 PARTS = {"all tokens over one": gains, "one token over another": spreads}
 apart = {part: [d[v].minus(d[g]) for v, g in pairs] for part, d in PARTS.items()}
-told = book.decide("R21-23", apart, images=len(asked))
+told = book.decide("R21-23", apart, images=len(tested))
 
 # %%
 book.table()
