@@ -480,8 +480,9 @@ book.sign(fig)
 #
 # - **Six stages, one after the other:** rotations, boxes cut out, Sobel edges, blur, distorted colours, noise. Each goes on from the last, so that what a stage shows includes those before it.
 # - **A control** goes on as long without any augmentation. The paper has none.
-# - **Batch norm is told what plain scenes look like** before every measurement. It keeps running statistics of the images that it saw last. After the last stage these are noise, and a ResNet that is asked about plain scenes then
-#   stumbles over its own statistics (`seelike.evaluate.recalibrated`). The authors' ResNet, BiT, has no batch norm.
+# - **Batch norm keeps running statistics of the images that it saw last.** After the last stage these are noise, and a ResNet that is asked about plain scenes stumbles over its own statistics. The authors'
+#   ResNet, BiT, has no batch norm. The runs drawn here were made before we saw this, so no claim is decided on them. Runs of twice the length, in which the statistics of plain scenes are measured anew before every point
+#   (`seelike.evaluate.recalibrated`), are prepared and not yet made.
 
 # %% mystnb={"figure": {"name": "fig-stages", "caption": "One scene as each stage shows it."}, "image": {"alt": "Seven small pictures of one scene: as it is, rotated, with a grey box, its edges only, blurred, in other colours, and with noise."}} tags=["hide-input"]
 one = scenes.sample(1, seed=4).images
@@ -647,14 +648,15 @@ def still(*names):
     return [redrawn(lambda *a: min(a), *shares)]
 
 
-for claim, name in {"T21-7": "vit_cls", "T21-8": "resnet"}.items():
-    rises = [rise(name, seed) for seed in seeds]
-    book.decide(claim, rises, images=images, testable=still(name))
-beyond = {
-    label: [rise(name, seed, "continued") for seed in seeds]
-    for label, name in {"ViT": "vit_cls", "ResNet": "resnet"}.items()
-}
-book.decide("T21-9", beyond, images=images, testable=still("vit_cls", "resnet"))
+if all(card.made.recalibrate for card in tuned.values()):
+    for claim, name in {"T21-7": "vit_cls", "T21-8": "resnet"}.items():
+        rises = [rise(name, seed) for seed in seeds]
+        book.decide(claim, rises, images=images, testable=still(name))
+    beyond = {
+        label: [rise(name, seed, "continued") for seed in seeds]
+        for label, name in {"ViT": "vit_cls", "ResNet": "resnet"}.items()
+    }
+    book.decide("T21-9", beyond, images=images, testable=still("vit_cls", "resnet"))
 book.table()
 
 # %% [markdown]
@@ -672,8 +674,8 @@ book.table()
 #
 # **Networks of one family fail on the same images.** Within a family minus across, with accuracy taken out: {claim}`T21-6`. Plain kappa would have said much more, and kappa over its largest the opposite.
 #
-# **What augmentations do to shape bias is told by family, and by the control.** After the sequence minus before: ViT {claim}`T21-7`, ResNet {claim}`T21-8`. Against as much training without augmentations: {claim}`T21-9` (the number is the ViT's; the table has
-# the ResNet's). One would expect a rise in any network, because most of these augmentations spoil texture more than outline.
+# **What augmentations do to shape bias is not decided here yet.** ViT: {claim}`T21-7`; ResNet: {claim}`T21-8`; against as much training without augmentations: {claim}`T21-9`. The ResNets of {numref}`fig-sequence` have half lost their task at the end, and why
+# is known: noise in the statistics of their batch norm.
 #
 # ## What this tier cannot decide
 #
