@@ -272,7 +272,7 @@ book.panel("R21-21")
 # **Tokens of a ViT with a class token keep their place, and positions of a ResNet hardly do.** Own patch minus others, ViT minus ResNet: {claim}`R21-19` on Scenes, {claim}`R21-19 @ cifar10` on CIFAR-10. But the untrained pair differs by more: skip connections carry the
 # pixels to the top before anything is learned. What the claim describes is the architecture. Training takes away from the place that tokens keep.
 #
-# **Average pooling takes the place away.** Share of tokens in their place, class token minus average pooling: {claim}`R21-21`, {claim}`R21-21 @ cifar10`. Untrained, the two ViTs are alike in this, and recipe and images are the same. So this difference was learned, and the
+# **Average pooling takes the place away**, in the one new pair as in the three on which the rule was found. Share of tokens in their place, class token minus average pooling: {claim}`R21-21`, {claim}`R21-21 @ cifar10`. Untrained, the two ViTs are alike in this, and recipe and images are the same. So this difference was learned, and the
 # head taught it: the class token collects what it needs from patches that stay what they are, while averaging asks every patch for the answer.
 #
 # **Corner tokens lean towards the edge less than corner patches do.** Corner tokens, CKA with edge minus interior patches: {claim}`R21-20`, {claim}`R21-20 @ cifar10`. The border of a scene is mostly background, and edge patches are alike to begin with. Nothing here says that a network adds to it.

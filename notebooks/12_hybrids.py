@@ -527,9 +527,9 @@ book.tables(recorded)
 # %% [markdown]
 # ## What it means
 #
-# **At equal size, a CMT beats a ViT on these scenes.** The difference in accuracy is {claim}`G21-2`. Against a ResNet at a rate of its own it is {claim}`G21-3`; the ResNet of our first comparison was trained at the ViT's rate, and one of a quarter of its size did better.
+# **At equal size, our one CMT is more accurate than our ViTs on these scenes.** The difference in accuracy is {claim}`G21-2`; more starts are needed before it is a verdict. Against a ResNet at a rate of its own it is {claim}`G21-3`; the ResNet of our first comparison was trained at the ViT's rate, and one of a quarter of its size did better.
 #
-# **It does so with fewer than half of the ViT's multiplications** ({numref}`fig-cmt-compute`). At equal multiplications, minus ViTs and minus tuned ResNets: {claim}`G21-8`. This is the paper's main claim.
+# **It does so with fewer than half of the ViT's multiplications** ({numref}`fig-cmt-compute`). At equal multiplications, minus ViTs and minus tuned ResNets: {claim}`G21-8`. This is the paper's main claim; it waits for the tuned ResNets.
 #
 # **Of its parts, local perception is the one that is missed.** With minus without, early in training: local perception {claim}`G21-5`, stem {claim}`G21-4`, convolution in the MLP {claim}`G21-6`.
 #

@@ -360,14 +360,14 @@ book.table()
 # %% [markdown]
 # ## What it means
 #
-# **At equal size, MViT beats a ViT on these scenes**: the difference in accuracy is {claim}`F21-2`, with about 0.7 times the multiplications (the table of costs has both).
+# **At equal size, our one MViT is more accurate than our ViTs on these scenes**: the difference in accuracy is {claim}`F21-2`, with about 0.7 times the multiplications (the table of costs has both).
 #
 # **What pooling costs, and how it is best done, is not settled by short runs.** Keys and values pooled minus not pooled: {claim}`F21-3`. Convolution minus maximum: {claim}`F21-4`. Normalised minus plain skip: {claim}`F21-5`. The paper's differences lie between 0.2 and 2.6 points; after 16,000 scenes two starts of one network may
 # differ by more than that ({numref}`fig-mvit-ablation`). Without any skip connection where tokens widen, the one start that we trained did not learn.
 #
 # **Untrained heads differ more in MViT, by little, and for two plain reasons.** Spread of their distances, MViT minus ViT, as a share of the uniform distance: {claim}`F21-6`. Most of it is that blocks have grids of their own; the rest comes from the layer norm behind the pooling, and goes with it.
 #
-# **In our ViT, distance does not rise with depth.** The correlation of distance and depth, ViT minus MViT: {claim}`F21-7`. The paper's contrast needs a ViT whose lower blocks look near; at this size they look everywhere from the start.
+# **In the ViT of seed 0, distance does not rise with depth.** The correlation of distance and depth, ViT minus MViT: {claim}`F21-7`. The paper's contrast needs a ViT whose lower blocks look near; at this size they look everywhere from the start.
 #
 # ## What this tier cannot decide
 #
