@@ -44,6 +44,8 @@ papers = scorecard.papers()
 
 # %% tags=["hide-input"]
 display(HTML(scorecard.tiles(found, papers)))
+share = scorecard.open_share(claims.table(book.tier))
+print(f"{book.tier.title}: {share:.0%} of the claims with a verdict are open")
 
 # %% [markdown]
 # A claim **holds** when its direction does (the whole 95 % interval lies on the claimed side of a null such as 0), when it goes beyond its control (untrained networks, bare

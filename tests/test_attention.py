@@ -57,15 +57,15 @@ def test_no_square_grid_is_a_sentence():
 def test_a_network_without_attention_is_a_sentence():
     images = data.load("scenes", "test", 4)
     with pytest.raises(ValueError, match="ResNet has no attention to capture"):
-        attention.head_distances(models.create("resnet"), images)
+        attention.block_distances(models.create("resnet"), images)
     with pytest.raises(ValueError, match="ResNet has no attention heads"):
         attention.head_subsets(models.create("resnet"), models.create("resnet"), images, ["layer1.0"], [(0,)])
 
 
-def test_head_distances_are_means_over_each_batch():
+def test_block_distances_are_means_over_each_batch():
     model = models.create("vit_cls", seed=0).eval()
     images = data.Images(*(getattr(data.load("scenes", "test", 10), k) for k in ("pixels", "labels", "classes")), batch_size=5)
-    found = attention.head_distances(model, images)
+    found = np.stack(attention.block_distances(model, images), 1)
     assert found.shape == (2, 8, 3)
     x = images.images[5:]
     with torch.no_grad(), capture.attention(model) as maps:
@@ -82,7 +82,7 @@ def test_an_image_whose_head_sees_the_class_token_only_is_left_out():
     own[1, 0, 1:, 1:] = 1 / 64
     own[1, 0, 1:, 0] = 0
     handle = model.blocks[0].attn.attn_drop.register_forward_hook(lambda *_: own)
-    found = attention.head_distances(model, [torch.randn(2, 3, 64, 64)])
+    (found,) = attention.block_distances(model, [torch.randn(2, 3, 64, 64)])
     handle.remove()
     assert found.item() == pytest.approx(attention.uniform_distance(8, 8), rel=1e-5)
 

@@ -134,13 +134,6 @@ def _each_block(model: nn.Module, loader: Iterable[Any], reduce: Callable[[Tenso
     return [torch.stack(block).cpu().double().numpy() for block in zip(*rows, strict=True)]
 
 
-def head_distances(
-    model: nn.Module, loader: Iterable[Any], *, prefix: int | None = None, renormalise: bool = True
-) -> Float[np.ndarray, "batches blocks heads"]:
-    """The same for a network whose blocks all have as many heads."""
-    return np.stack(block_distances(model, loader, prefix=prefix, renormalise=renormalise), 1)
-
-
 @torch.no_grad()
 def uniform_blocks(model: nn.Module, x: Float[Tensor, "b 3 side side"], *, strided: bool = False) -> list[float]:
     """What `block_distances` would give if all patches attended to all alike: a distance in pixels for every block, on its own grid.

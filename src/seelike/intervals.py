@@ -167,21 +167,11 @@ def difference(*pairs: tuple[Share, Share]) -> Estimate:
     return Estimate(mean, max(mean - half, -1.0), min(mean + half, 1.0))
 
 
-def welch(a: Sequence[float], b: Sequence[float]) -> Estimate:
-    """Mean of one group of starts minus that of another, unrelated one, with Welch's 95 % interval (Welch 1947).
-
-    ValueError for fewer than two starts in a group.
-    """
-    if min(len(a), len(b)) < 2:
-        raise ValueError(f"Welch's interval needs at least 2 starts in each group, got {len(a)} and {len(b)}.")
-    return around(float(np.mean(a) - np.mean(b)), _satterthwaite((a, b), (1.0, -1.0)))
-
-
 def unpaired(groups: Sequence[Sequence[Share]], weights: Sequence[float] = (1.0, -1.0)) -> Estimate:
     """A weighted sum of mean shares (accuracies), by default a difference, of groups of starts that have nothing to do with each other.
 
-    The interval holds Welch's half-width over starts, to which a group of one start adds nothing, and 1.96 standard errors of the
-    images, which the starts of a group share, added in quadrature. ValueError for an empty group.
+    The interval holds Welch's half-width over starts (Welch 1947), to which a group of one start adds nothing, and 1.96 standard errors of
+    the images, which the starts of a group share, added in quadrature. ValueError for an empty group.
     """
     if len(groups) != len(weights) or not all(groups):
         raise ValueError(f"Expected a weight and at least 1 start for every group, got groups of {[len(g) for g in groups]} starts.")
