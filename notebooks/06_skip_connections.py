@@ -194,18 +194,18 @@ def plot_lines(axes, curves):
             ax.axhline(of == "ratio", color=plots.INK, lw=0.8)
     axes[0].set_yscale("log", base=2)
     axes[0].yaxis.set_major_formatter("{x:g}")
-    axes[0].figure.legend(
-        *axes[0].get_legend_handles_labels(),
-        loc="outside upper center",
-        ncols=3,
-        fontsize=9,
-    )
 
 
 # %% mystnb={"figure": {"name": "fig-norm-ratio", "caption": "Norm ratio (logarithmic axis), cosine of skip and branch, and cosine of skip and sum, by relative depth; mean over seeds. Solid: patches (ViT) and positions (ResNet). Dashed: class token. The horizontal lines mark equal norms, and orthogonal vectors."}, "image": {"alt": "Three line plots against relative depth: norm ratio of skip to branch, cosine of skip and branch, and cosine of skip and sum. Lines for attention and MLP, each for patches and class token, and for the ResNet."}} tags=["hide-input"]
 # needs: any curves
 fig, axes = plt.subplots(1, 3, figsize=(10.4, 3.7))
 plot_lines(axes, curves)
+fig.legend(
+    *axes[0].get_legend_handles_labels(),
+    loc="outside upper center",
+    ncols=3,
+    fontsize=9,
+)
 book.sign(fig)
 
 # %% [markdown]
@@ -409,12 +409,19 @@ recorded = book.recorded("lines")
 # needs: any recorded
 drawn = [of for of in AXES if any(of in c for r in recorded for c in r.sections["lines"].values())]  # fmt: skip
 fig, axes = plt.subplots(
-    len(recorded), len(drawn), figsize=(3.5 * len(drawn), 3.9 * len(recorded)), squeeze=False
+    len(recorded), len(drawn), figsize=(3.5 * len(drawn) + 1.5, 3.5 * len(recorded)), squeeze=False
 )  # fmt: skip
 for row, other in zip(axes, recorded):
     plot_lines(row, other.sections["lines"])
-    row[0].text(
-        0, 1.12, other.tier.title, transform=row[0].transAxes, weight="bold"
+    row[0].set_title(other.tier.title, loc="left")
+    filled = [ax for ax in row if len(ax.lines) > 1]  # a line at 0 is no curve
+    for ax in row:
+        ax.set_visible(ax in filled)
+    filled[-1].legend(
+        *row[0].get_legend_handles_labels(),
+        loc="upper left",
+        bbox_to_anchor=(1, 1),
+        fontsize=8.5,
     )
 book.sign(fig, recorded=recorded)
 

@@ -467,7 +467,7 @@ guesses = {
     for task in known
 }
 
-# %% mystnb={"figure": {"name": "fig-object", "caption": "Ten-shot accuracy of single patches by block, for the object's shape, texture and position (quadrant of its centre), on the object (solid) and off it (dashed). Dotted: the best guess that knows only the position and its group (upper and lower line, where they differ). Seed 0, one draw of shots, no interval."}, "image": {"alt": "Line plots of probe accuracy against block, one panel for each of shape, texture and position; solid lines on the object, dashed off it, for two ViTs; dotted lines at the best guess from the position alone."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-object", "caption": "Ten-shot accuracy of single patches by block, for the object's shape, texture and position (quadrant of its centre), on the object (solid) and off it (dashed). Dotted: the best guess that knows only the position and its group (upper and lower line, where they differ). One seed, one draw of shots, no interval."}, "image": {"alt": "Line plots of probe accuracy against block, one panel for each of shape, texture and position; solid lines on the object, dashed off it, for two ViTs; dotted lines at the best guess from the position alone."}} tags=["hide-input"]
 # needs: truth, any known
 fig, axes = plt.subplots(
     1, len(known), figsize=(3.2 * len(known), 3.2), sharey=True, squeeze=False
@@ -489,7 +489,7 @@ for ax, (task, found) in zip(axes.flat, known.items()):
     ax.set(title=task, xlabel="block", ylim=(0, 1))
 axes[0, 0].set_ylabel("ten-shot accuracy")
 axes[0, 0].legend(loc="upper left", fontsize=9)
-book.sign(fig, [0])
+book.sign(fig, book.seeds[:1] or [0])
 
 # %% [markdown]
 # ### Three more claims, decided

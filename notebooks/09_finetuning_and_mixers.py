@@ -201,7 +201,7 @@ def plot_mixer(axes, found):
         )
 
 
-# %% mystnb={"figure": {"name": "fig-mixer", "caption": "CKA between all layers: Mixer with itself, with the ViT and with the ResNet. Seed 0."}, "image": {"alt": "Three heat maps of CKA, dark at 0 and bright at 1: the Mixer against itself, the ViT against the Mixer, the ResNet against the Mixer."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-mixer", "caption": "CKA between all layers: Mixer with itself, with the ViT and with the ResNet; one seed."}, "image": {"alt": "Three heat maps of CKA, dark at 0 and bright at 1: the Mixer against itself, the ViT against the Mixer, the ResNet against the Mixer."}} tags=["hide-input"]
 # needs: vit_cls, resnet, mixer
 with_mixer = {
     role: first.block(name, same_seed[0][-1])

@@ -43,7 +43,6 @@ MEANING = {
     "vit_to_texture": "ViTs that were fine-tuned to other questions (roles vit_to_*)",
     "any pairs": "two networks on which it can be measured",
     "any peers": "at least eight networks that learned one question",
-    "any recorded": "numbers that were recorded at other tiers",
 }
 MEASURED = "a network on which it can be measured"
 
@@ -100,9 +99,11 @@ class Chapter:
 
     def lacks(self, what: Sequence[str]) -> str:
         """The sentence that stands where something was left out."""
+        if all(w.startswith("any recorded") for w in what):
+            return f"Not shown: nothing of this was recorded at other tiers than {self.tier.title}."
         have = ", ".join(models.roles(self.tier)) or "no networks"
         named = [w for w in what if not w.startswith("any ")] or [*what]  # without a network there is nothing to measure either
-        meant = dict.fromkeys(MEANING.get(w, MEASURED if w.startswith("any ") else f"the network {w}") for w in map(_kind, named))
+        meant = dict.fromkeys(MEANING.get(w, MEASURED if w.startswith("any ") else f"the network {w}") for w in named)
         return f"Not shown: this part needs {' and '.join(meant)}; {self.tier.title} has {have}."
 
     def images(self, n: int, seed: int, *, split: str = "test", batch_size: int = data.BATCH) -> Images | ImageStream:
@@ -225,10 +226,6 @@ class Chapter:
 
 
 ROLES = {"vit_cls", "vit_gap", "resnet", "mixer", "cmt", "mvit"}  # that chapters ask for by name
-
-
-def _kind(need: str) -> str:
-    return "any recorded" if need.startswith("any recorded") else need
 
 
 def _variables() -> dict[str, Any]:
