@@ -57,25 +57,34 @@ print(f"{book.tier.title}: {share:.0%} of the claims with a verdict are open")
 # %% [markdown]
 # ## How much the analysis matters
 
-# %% mystnb={"figure": {"name": "fig-robust", "caption": "Every claim that was also asked in other ways: how many analyses find it (blue, to the right of the line), find the reverse (orange, to the left) or leave it open (grey, on both sides). What the analyses are stands beside each claim in its chapter."}, "image": {"alt": "Stacked horizontal bars, one row per claim with a panel: the number of analyses that find the claim to the right of a vertical line, the number that find the reverse to its left, open ones split around the line in grey."}} tags=["hide-input"]
-panels = {name: claims.panel(name, book.tier) for name in ledger.ledger()}
-panels = {name: p for name, p in panels.items() if p}
+# %% mystnb={"figure": {"name": "fig-robust", "caption": "Every claim that was also asked in other ways: the share of analyses that find it (blue, to the right of the line), find the reverse (orange, to the left) or leave it open (grey, on both sides); the number of analyses in brackets. Which choices they are stands beside each claim in its chapter."}, "image": {"alt": "Stacked horizontal bars, one row per claim with a panel: the share of analyses that find the claim to the right of a vertical line, the share that find the reverse to its left, open ones split around the line in grey. Bars of receptive fields and skipless blocks lie almost wholly to the right; those of uniformity and correspondence reach to both sides."}} tags=["hide-input"]
+panels = {
+    (name, place): claims.panel(name, place)
+    for place in (book.tier, claims.DATA)
+    for name in ledger.ledger()
+}
+panels = {asked: p for asked, p in panels.items() if p}
 fig, ax = plt.subplots(figsize=(7.2, 0.34 * max(len(panels), 2) + 1))
-for y, (name, panel) in enumerate(panels.items()):
+names = []
+for y, ((name, place), panel) in enumerate(panels.items()):
     claim = ledger.get(name)
     sides = [
         side(a.interval(), claim.null_value, claim.direction)
         for a in panel.values()
     ]
-    held, against, open_ = (sides.count(w) for w in ("holds", "reversed", "open"))
+    held, against, open_ = (
+        100 * sides.count(w) / len(sides) for w in ("holds", "reversed", "open")
+    )
     ax.barh(y, open_, left=-open_ / 2, color=plots.INKS["open"])
     ax.barh(y, held, left=open_ / 2, color=plots.INKS["holds"])
     ax.barh(y, -against, left=-open_ / 2, color=plots.INKS["reversed"])
+    where = ", published" if place == claims.DATA else ""
+    names.append(f"{claim.short} ({name}{where}, {len(sides)})")
 ax.axvline(0, color=plots.INK, lw=1)
-names = [f"{ledger.get(name).short} ({name})" for name in panels]
-ax.set_yticks(np.arange(len(panels)), names)
+ax.set_yticks(np.arange(len(panels)), names, fontsize=8.5)
 ax.set_ylim(max(len(panels), 1) - 0.5, -0.5)
-ax.set(xlabel="analyses: reversed | open | holds")
+ax.set(xlim=(-100, 100), xlabel="analyses in %: reversed | open | holds")
+ax.xaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
 book.sign(fig, [])
 
 # %% [markdown]
