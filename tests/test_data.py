@@ -245,3 +245,10 @@ def test_the_truth_of_scenes_is_what_a_target_asks_for():
         labels, classes = data.truth(drawn, name)
         asked = data.target(name, "scenes", "test", 20, 5)
         assert torch.equal(labels, asked.labels) and classes == asked.classes
+
+
+def test_wordnet_ids_are_shown_as_words():
+    assert data.named(["n01443537", "n04560804"]) == ("goldfish", "water jug")
+    assert data.named(["cat", "n01443537"]) == ("cat", "n01443537")
+    assert data.named(["n99999999"]) == ("n99999999",)
+    assert data.named(["n02012849", "n03126707"]) == ("n02012849", "n03126707"), "two kinds of crane need their ids"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ import datasets
 import numpy as np
 import torch
 from jaxtyping import Int
+from timm.data import ImageNetInfo
 from torch import Tensor
 from torch.utils.data import Subset
 
@@ -34,6 +36,7 @@ __all__ = ["MEAN", "STD", "ImageStream", "Images", "load", "normalise", "resize"
 
 SPLITS = ("train", "test")
 BATCH = 128
+WORDNET = re.compile(r"n\d{8}")
 QUADRANTS = ("above left", "above right", "below left", "below right")
 TRUTHS = ("shape", "texture", "position")  # what is known of every scene
 
@@ -150,7 +153,18 @@ def _held(hub: Hub, split: str, mirror: str | None) -> Images:
         _decode_into(folder, rows, hub)
     about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
     pixels = torch.from_numpy(np.memmap(folder / "pixels", np.uint8, "c", shape=tuple(about["shape"])))
-    return Images(pixels, torch.tensor(about["labels"]), tuple(about["classes"]), skipped=tuple(about["skipped"]))
+    return Images(pixels, torch.tensor(about["labels"]), named(about["classes"]), skipped=tuple(about["skipped"]))
+
+
+def named(classes: Sequence[str]) -> tuple[str, ...]:
+    """WordNet ids such as n01443537 as words (goldfish); other names, and ids whose words are not unique, as they are."""
+    if not all(WORDNET.fullmatch(name) for name in classes):
+        return tuple(classes)
+    try:
+        words = [ImageNetInfo().label_name_to_description(name).partition(",")[0] for name in classes]
+    except KeyError:  # WordNet has more names than ImageNet
+        return tuple(classes)
+    return tuple(words) if len(set(words)) == len(words) else tuple(classes)
 
 
 def _identity(hub: Hub, split: str, mirror: str | None, rows: datasets.Dataset) -> str:
