@@ -270,7 +270,7 @@ pd.DataFrame(rows, columns=["tap", "what", "shape"], index=range(1, 7))
 # Each is a batch of images x tokens x numbers. How does one compare that with a ResNet's images x channels x rows x columns, where no number means the same? That is the
 # subject of {ref}`sec-cka`, after {ref}`a look at the images and networks <sec-data>`.
 #
-# ## Check yourself
+# ## Quiz
 #
 # :::{quiz} What does a transformer block know about which patches are neighbours?
 # - [ ] It compares each patch with the eight around it. ~ That would be a convolution. Attention compares each token with all others.

@@ -56,6 +56,21 @@ def test_options_with_tuples_resume(tmp_path, monkeypatch):
     assert train.Run("resnet", "smoke", 0, tmp_path).step == 0
 
 
+def test_mixup_goes_on_where_it_was(tmp_path, monkeypatch):
+    monkeypatch.setitem(recipes.RECIPES["smoke"], "resnet", recipes.Recipe("resnet", 640, {"width": 4}, mixup=1.0))
+    whole = train.Run("resnet", "smoke", 0, tmp_path / "whole")
+    draw = feed.training_batches("smoke", whole.recipe, 0)
+    expected = [whole.advance(draw) for _ in range(4)]
+    run = train.Run("resnet", "smoke", 0, tmp_path)
+    assert [run.advance(draw) for _ in range(2)] == pytest.approx(expected[:2], abs=1e-6)
+    run.save()
+    again = train.Run("resnet", "smoke", 0, tmp_path)
+    assert [again.advance(draw) for _ in range(2)] == pytest.approx(expected[2:], abs=1e-6)
+    monkeypatch.setitem(recipes.RECIPES["smoke"], "resnet", recipes.Recipe("resnet", 640, {"width": 4}))
+    plain = train.Run("resnet", "smoke", 0, tmp_path / "plain")
+    assert plain.advance(draw) != pytest.approx(expected[0], abs=1e-4)
+
+
 @pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"x" * 100, lambda b: b""])
 def test_a_damaged_checkpoint_is_a_sentence(tmp_path, damage):
     run = train.Run("resnet", "smoke", 0, tmp_path)

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
-from seelike import data, models, project, tiers
+from seelike import augment, data, models, project, tiers
 from seelike.capture import device_of
 from seelike.cards import Card
 from seelike.evaluate import few_shot, held_out, predict, recalibrated, stamped, validate
@@ -100,6 +100,8 @@ class Run:
         pixels, labels = draw(self.step)
         x = data.normalise(pixels.to(self.device)).contiguous(memory_format=torch.channels_last)
         labels = labels.to(self.device)
+        if self.recipe.mixup:
+            x, labels = augment.mix(x, labels, tiers.get(self.tier).classes, self.recipe.mixup, 2_000_003 * self.seed + self.step)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.recipe.bf16):
             loss = cross_entropy(self.model.train()(x), labels, label_smoothing=self.recipe.smoothing)
         loss.backward()
