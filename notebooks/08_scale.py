@@ -519,8 +519,8 @@ book.tables(recorded)
 #
 # ## Quiz
 #
-# :::{quiz} A network trained on little data and one trained on much are similar in their first block, CKA 0.95. What do you ask before you call that block learned?
-# - [ ] Whether 0.95 is above 0.9. ~ A threshold that was chosen freely decides nothing.
+# :::{quiz} A network trained on little data and one trained on much are similar in their first block, with a CKA close to 1. What do you ask before you call that block learned?
+# - [ ] Whether it is above nine tenths. ~ A threshold that was chosen freely decides nothing.
 # - [x] How similar to either is a block with random weights. ~ If it is as similar, learning is not needed to explain the value.
 # - [ ] Whether both networks are accurate. ~ Their accuracy says nothing of the first block.
 # :::

@@ -537,10 +537,10 @@ display(Markdown(f"**{told}**"))
 #
 # ## Quiz
 #
-# :::{quiz} After fine-tuning, block 0 has CKA 0.98 with itself before. Which number do you want beside it?
+# :::{quiz} After fine-tuning, block 0 has a CKA close to 1 with itself before. Which number do you want beside it?
 # - [ ] Its accuracy before. ~ A block has none.
-# - [ ] The CKA of the last block. ~ It says that blocks differ, but not what 0.98 is worth.
-# - [x] The CKA of block 0 with that of an independently trained network. ~ If that is 0.98 as well, nothing had to be preserved to get there.
+# - [ ] The CKA of the last block. ~ It says that blocks differ, but not what such a value is worth.
+# - [x] The CKA of block 0 with that of an independently trained network. ~ If that is close to 1 as well, nothing had to be preserved to get there.
 # :::
 #
 # :::{quiz} A target moves the network hardly at all, and accuracy on the target stays at chance. What have we learned about fine-tuning?
