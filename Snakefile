@@ -5,6 +5,7 @@ page is better than none.
 """
 
 import os
+import time
 from pathlib import Path
 
 from seelike import project, tiers
@@ -23,9 +24,10 @@ def book_of(chapter):
 
 
 def stamp(chapter):
-    """Says that a page is up to date; a stamp whose page is gone is taken away."""
+    """Says that a page is up to date; a stamp whose page is gone, or from the future (a clock was wrong), is taken away."""
     mark = project.BUILD / book_of(chapter) / "done" / chapter
-    if not (project.pages(book_of(chapter)) / f"{chapter}.ipynb").exists():
+    whole = (project.pages(book_of(chapter)) / f"{chapter}.ipynb").exists()
+    if mark.exists() and not (whole and mark.stat().st_mtime < time.time() + 60):
         mark.unlink(missing_ok=True)
     return str(mark.relative_to(project.ROOT))
 

@@ -65,7 +65,7 @@ def _git(*arguments: str) -> None:
 
 def checksum(folder: Path) -> str:
     """sha256 of all CSV files of a folder, in the order of their names."""
-    return sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.csv")))).hexdigest()
+    return sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.csv")) if path.is_file())).hexdigest()
 
 
 def decisions(kind: str) -> pd.DataFrame | None:
