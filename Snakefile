@@ -5,7 +5,6 @@ page is better than none.
 """
 
 import os
-import time
 from pathlib import Path
 
 from seelike import project, tiers
@@ -24,17 +23,14 @@ def book_of(chapter):
 
 
 def stamp(chapter):
-    """Says that a page is up to date; a stamp whose page is gone, or from the future (a clock was wrong), is taken away."""
+    """Says that a page is up to date."""
     mark = project.BUILD / book_of(chapter) / "done" / chapter
-    whole = (project.pages(book_of(chapter)) / f"{chapter}.ipynb").exists()
-    if mark.exists() and not (whole and mark.stat().st_mtime < time.time() + 60):
-        mark.unlink(missing_ok=True)
+    project.sweep(mark, project.pages(book_of(chapter)) / f"{chapter}.ipynb")
     return str(mark.relative_to(project.ROOT))
 
 
 CHAPTERS = {p.stem: stamp(p.stem) for p in SOURCES if TIER.file is None or project.follows(p)}
-if not (project.BUILD / TIER.name / "html" / "index.html").exists():
-    (project.BUILD / TIER.name / "done" / "site").unlink(missing_ok=True)
+project.sweep(project.BUILD / TIER.name / "done" / "site", project.BUILD / TIER.name / "html" / "index.html")
 
 
 def needs(wildcards):

@@ -248,11 +248,6 @@ def _read(item: Any) -> Image.Image | None:
         try:
             source = item if isinstance(item, (str, Path)) else item["path"] if item["bytes"] is None else io.BytesIO(item["bytes"])
             with Image.open(source) as image:
-                if image.format == "PNG":  # its checksums, which decoding passes over
-                    image.verify()
-            if isinstance(source, io.BytesIO):
-                source.seek(0)
-            with Image.open(source) as image:
                 return _rgb(ImageOps.exif_transpose(image))
         except Exception:  # Pillow raises many types for damaged files, decompression bombs and empty cells
             return None

@@ -23,6 +23,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,6 +83,12 @@ def _imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names if node.module == "seelike"}
     return {name for name in names if name.startswith("seelike")}
+
+
+def sweep(stamp: Path, made: Path) -> None:
+    """Take away a stamp whose page is gone, and one from the future: a clock was wrong, and it would hide every change until then."""
+    if stamp.exists() and not (made.exists() and stamp.stat().st_mtime < time.time() + 60):
+        stamp.unlink()
 
 
 def timings(folder: Path, what: str = "seconds") -> dict[str, float]:
