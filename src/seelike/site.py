@@ -78,8 +78,8 @@ def build(tier: Tier) -> Path:
     shutil.rmtree(new, ignore_errors=True)
     tool = str(Path(sys.executable).with_name("jupyter-book"))
     command = [tool, "build", str(source), "--path-output", str(new), "-W", "-n", "--keep-going"]
-    environment = os.environ | {"SEELIKE_BOOK": tier.name}
-    asked = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, cwd=project.ROOT)
+    environment = os.environ | {"SEELIKE_BOOK": tier.name, "PYTHONUTF8": "1"}
+    asked = subprocess.run(command, check=False, capture_output=True, encoding="utf-8", errors="replace", env=environment, cwd=project.ROOT)
     log.write_text(asked.stdout + asked.stderr, encoding="utf-8")
     made = new / "_build" / "html"
     if asked.returncode or not (made / "index.html").exists():
