@@ -29,13 +29,13 @@ const fade = (element) => {
 const fadeOf = (event) => fade(event.currentTarget);
 // A link to a fold opens it.
 const unfold = () => {
-  const target = location.hash && document.getElementById(location.hash.slice(1));
+  const target = document.getElementById(location.hash.slice(1));
   if (target?.matches("details")) target.open = true;
 };
 addEventListener("load", () => {
   reach();
   unfold();
-  window.MathJax?.startup?.promise.then(reach);
+  window.MathJax?.startup?.promise?.then(reach);
   // docutils calls the bibliography a list but its entries doc-biblioentry, which a list may not hold.
   for (const list of document.querySelectorAll(".citation-list")) list.removeAttribute("role");
 });

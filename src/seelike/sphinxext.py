@@ -35,7 +35,8 @@ from sphinx.util.docutils import SphinxDirective
 from seelike import api, claims, downloads, edition, findings, lean, ledger, project, quiz, scorecard, tiers
 from seelike.project import timings
 
-MATHJAX = "mathjax/tex-chtml.js"
+MATHJAX = ["startup", "core", "input/tex-base", "output/chtml", "output/chtml/fonts/tex", "a11y/assistive-mml"]
+MATHJAX += ["input/tex/extensions/ams", "input/tex/extensions/newcommand"]  # as `_config.yml` loads them
 NOTEBOOK_BRANCH = "notebooks"
 SCORECARD = "book/chapters/15_scorecard"
 
@@ -189,10 +190,10 @@ class Api(Told):
 
 
 def claims_in_index(app: Sphinx, doctree: nodes.document) -> None:
-    """Index entries of all claims, which lead to their folds: Sphinx's search puts an entry with the words asked for first."""
+    """Index entries of all claims, which lead to their folds: Sphinx's search puts a main entry of the words asked for first."""
     if app.env.docname == SCORECARD and not app.config.seelike_partial:
         entries = app.env.get_domain("index").data["entries"].setdefault(SCORECARD, [])
-        entries += [("single", claim, scorecard.anchor(claim), "", None) for claim in ledger.ledger()]
+        entries += [("single", claim, scorecard.anchor(claim), "main", None) for claim in ledger.ledger()]
 
 
 def link_numbers(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -240,12 +241,12 @@ def trim(app: Sphinx, error: Exception | None) -> None:
 
 
 def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
-    """Put one MathJax script and its fonts into the site."""
+    """Put the parts of MathJax that pages load, and its fonts, into the site."""
     if error or app.builder.format != "html":
         return
     for file in files("sphinx-mathjax-offline") or []:
         name = str(file).partition("static/")[2]
-        if name == MATHJAX or name.endswith(".woff"):
+        if name.partition("mathjax/")[2].removesuffix(".js") in MATHJAX or name.endswith(".woff"):
             target = Path(app.outdir) / "_static" / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(str(file.locate()), target)
