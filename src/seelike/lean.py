@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fontTools import subset
@@ -28,8 +28,10 @@ def trim(site: Path) -> None:
         path.unlink(missing_ok=True)
     for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
-        _replace(page, LOADED.sub(lambda found, page=page: "" if _idle(found["path"], page) else found[0], text).encode())
-    used = words(path for kind in ("*.html", "*.js") for path in site.rglob(kind) if path.name != "searchindex.js" and "mathjax" not in path.parts)
+        _replace(page, "".join(part for part in _parts(text) if not _idle(part, page)).encode())
+    used = words(
+        path for kind in ("*.html", "*.js") for path in site.rglob(kind) if path.name != "searchindex.js" and "mathjax" not in path.parts
+    )
     for sheet in (site / "_static").rglob("*.css"):
         _replace(sheet, purged(sheet.read_text(encoding="utf-8"), used).encode())
     _icons(site, used)
@@ -57,8 +59,19 @@ def _used(name: str, used: set[str]) -> bool:
     return name in used or name.startswith(BUILT)
 
 
-def _idle(path: str, page: Path) -> bool:
-    return path == SCRIPT or (path in SEARCH and page.name != "search.html")
+def _parts(text: str) -> Iterator[str]:
+    """A page in pieces: each script that it loads, and what stands between them."""
+    end = 0
+    for found in LOADED.finditer(text):
+        yield text[end : found.start()]
+        yield found[0]
+        end = found.end()
+    yield text[end:]
+
+
+def _idle(part: str, page: Path) -> bool:
+    found = LOADED.fullmatch(part)
+    return found is not None and (found["path"] == SCRIPT or (found["path"] in SEARCH and page.name != "search.html"))
 
 
 def _icons(site: Path, used: set[str]) -> None:

@@ -192,8 +192,9 @@ class Api(Told):
 def claims_in_index(app: Sphinx, doctree: nodes.document) -> None:
     """Index entries of all claims, which lead to their folds: Sphinx's search puts a main entry of the words asked for first."""
     if app.env.docname == SCORECARD and not app.config.seelike_partial:
-        entries = app.env.get_domain("index").data["entries"].setdefault(SCORECARD, [])
-        entries += [("single", claim, scorecard.anchor(claim), "main", None) for claim in ledger.ledger()]
+        entries = [("single", claim, scorecard.anchor(claim), "main", None) for claim in ledger.ledger()]
+        doctree.insert(0, addnodes.index(entries=entries))  # for searches
+        app.env.get_domain("index").data["entries"].setdefault(SCORECARD, []).extend(entries)  # which has read the page already
 
 
 def link_numbers(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -204,7 +205,7 @@ def link_numbers(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     target = f"{_upwards(docname)}{downloads.FOLDER}/{number}.csv"
     for figure in doctree.findall(nodes.figure):
         link = nodes.reference("", "Data: the numbers that this chapter recorded (CSV)", refuri=target, classes=["numbers"])
-        figure += nodes.legend("", nodes.paragraph("", "", link))
+        figure.append(nodes.legend("", nodes.paragraph("", "", link)))
 
 
 def facts(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
