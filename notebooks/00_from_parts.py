@@ -324,6 +324,8 @@ pd.DataFrame(rows, columns=["tap", "what", "shape"], index=range(1, 7))
 # ::::{solution} ex-shuffled-patches
 # :class: dropdown
 # ```python
+# from seelike import checks
+#
 # without = embed(x) - w["pos_embed"]
 # order = torch.cat([torch.tensor([0]), 1 + torch.randperm(64)])  # the class token stays first
 # with torch.no_grad():
@@ -331,6 +333,7 @@ pd.DataFrame(rows, columns=["tap", "what", "shape"], index=range(1, 7))
 #     shuffled = block(without[:, order], "blocks.0")[:, 0]
 # assert torch.allclose(first, shuffled, atol=1e-5)
 # print("the class token did not notice")
+# checks.check_shuffled_patches((first, shuffled), x, embed, block, w)
 # ```
 #
 # A softmax over keys and a sum over values do not depend on their order. Positions are the only thing that tells a transformer where its patches lie.

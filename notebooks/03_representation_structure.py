@@ -614,13 +614,16 @@ book.tables(recorded)
 # ::::{solution} ex-view
 # :class: dropdown
 # ```python
-# from seelike import capture
+# from seelike import capture, checks
 #
 # pair = {k: cast[k] for k in pairs[0]}
 # pooled = sweep(pair, images, "all", view=capture.gap).compute()
+# mine = {}
 # for name in pair:
 #     own = pooled.index.str.startswith(name + "/")
-#     print(name, maps.uniformity(pooled.to_numpy()[np.ix_(own, own)]))
+#     mine[name] = maps.uniformity(pooled.to_numpy()[np.ix_(own, own)])
+# print(mine)
+# checks.check_view(mine, cast, images, similarity)
 # ```
 #
 # Pooling drops what depends on position, and in the ViT also the class token. A claim that changes with the view is a claim about the view.

@@ -581,6 +581,7 @@ book.tables(recorded)
 # ::::{solution} ex-prefix
 # :class: dropdown
 # ```python
+# from seelike import checks
 # from seelike.capture import attention as maps
 #
 # x, _ = next(iter(images))
@@ -588,6 +589,7 @@ book.tables(recorded)
 #     cast[vits[0]](x)
 # for name, mass in found.items():
 #     print(name, mass.mean(0))
+# checks.check_prefix({name: mass.mean(0) for name, mass in found.items()}, cast, x)
 # ```
 #
 # Mass times distance, averaged over queries, over the distance itself, is the loss in {numref}`fig-misread-distance`, block by block.

@@ -616,6 +616,8 @@ book.tables(recorded)
 # ::::{solution} ex-edge-field
 # :class: dropdown
 # ```python
+# from seelike import checks
+#
 # with capture(vit, ["blocks.7"], reduce=lambda h: h.clone()) as found:
 #     vit(x)
 # for token in (1, 37):  # corner and middle
@@ -623,6 +625,7 @@ book.tables(recorded)
 #     s = torch.randint(0, 2, h.shape) * 2 - 1
 #     (g,) = torch.autograd.grad((h * s).sum(), x, retain_graph=True)
 #     print(erf.radius(g.square().sum(1).sqrt().mean(0).numpy()))
+# checks.check_edge_field(lambda h: h[:, 1])
 # ```
 #
 # Token 0 is the class token, so token 1 is the corner. Its mass can only lie on one side, so compare with care: the radius is

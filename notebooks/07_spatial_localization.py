@@ -695,6 +695,7 @@ book.tables(recorded)
 # ::::{solution} ex-place-null
 # :class: dropdown
 # ```python
+# from seelike import checks
 # from seelike.cka import cka
 #
 # x, _ = next(iter(images))
@@ -702,7 +703,9 @@ book.tables(recorded)
 #     cast["vit_cls-0"](x)
 # token = capture.patches(found["blocks.7"])[:, 27]
 # patch = x[:, :, 24:32, 24:32]
-# print(cka(token, patch), cka(token, patch.roll(1, 0)))
+# mine = cka(token, patch), cka(token, patch.roll(1, 0))
+# print(*mine)
+# checks.check_place_null(mine, cast, images)
 # ```
 #
 # Near zero, of either sign: the estimator is unbiased.

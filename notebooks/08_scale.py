@@ -569,13 +569,14 @@ book.tables(recorded)
 # ::::{solution} ex-memory
 # :class: dropdown
 # ```python
-# from seelike import evaluate, feed, recipes
+# from seelike import checks, evaluate, feed, recipes
 #
 # recipe = recipes.recipe("vit_data_003", tier)
 # seen = feed.training_set(tier, recipe, seed=0)
 # model = by_data[main_width]["3 %"]
-# for split in (seen, images):
-#     print((evaluate.predict(model, split) == split.labels).float().mean())
+# mine = [(evaluate.predict(model, split) == split.labels).float().mean().item() for split in (seen, images)]
+# print(mine)
+# checks.check_memory(mine, tier, by_data, main_width, images)
 # ```
 #
 # The distance is what the network learned by heart.

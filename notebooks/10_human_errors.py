@@ -788,7 +788,11 @@ book.table()
 # ::::{solution} ex-average-human
 # :class: dropdown
 # ```python
-# print((numbers["interclass"] - numbers["interclass_average"]).describe())
+# from seelike import checks
+#
+# smaller = numbers["interclass"] - numbers["interclass_average"]
+# print(smaller.describe())
+# checks.check_average_human(smaller, numbers)
 # ```
 #
 # Few errors spread over 240 pairs leave most cells of a single human empty by chance, and two sparse distributions look far apart. Averaging ten humans
@@ -805,11 +809,14 @@ book.table()
 # ::::{solution} ex-ease
 # :class: dropdown
 # ```python
+# from seelike import checks
+#
 # rng = np.random.default_rng(0)
 # seen = rng.normal(size=10_000) + rng.normal(size=(3, 10_000))
 # seen_right = seen > np.quantile(seen, [1 / 2, 1 / 2, 19 / 20], axis=1)[[0, 1, 2], [0, 1, 2], None]
 # for name, measure in measures.items():
 #     print(name, measure(seen_right).round(2)[np.triu_indices(3, 1)])
+# checks.check_ease(seen_right)
 # ```
 #
 # All pairs correlate at one half. Kappa falls for the unequal pairs, its share rises, and the tetrachoric correlation stays, because here its assumption is right.

@@ -485,10 +485,14 @@ book.table()
 # ::::{solution} ex-axis
 # :class: dropdown
 # ```python
+# from seelike import checks
+#
 # with torch.no_grad():
 #     said = viewer(shuffled).argmax(1)
 # wrong = said != answer
-# print(((said // 2) == (answer // 2))[wrong].float().mean())
+# mine = ((said // 2) == (answer // 2))[wrong].float().mean()
+# print(mine)
+# checks.check_axis(mine, viewer, shuffled, answer)
 # ```
 #
 # Directions 0 and 1 are one axis, 2 and 3 the other. Chance is a third. After shuffling, all positions still lie on one line, so that the axis can be seen; their order is lost, and with it the direction.

@@ -830,10 +830,14 @@ book.table()
 # ::::{solution} ex-ratio
 # :class: dropdown
 # ```python
+# from seelike import checks
+#
 # tuned = scaling.measured(published.scaling_points(), "inet_finetune_acc")
 # one, other = (scaling.history(tuned, m, "3B") for m in ("B/32", "B/16"))
 # levels = np.linspace(*scaling.common_levels(one, other), 41)
-# plt.semilogy(levels, scaling.ratios(one, other, levels))
+# mine = levels, scaling.ratios(one, other, levels)
+# plt.semilogy(*mine)
+# checks.check_ratio(mine)
 # ```
 #
 # It refuses. The nearest length would be the shortest or longest that happened to be trained, and the ratio would say more about the table than about the models.

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import yaml
 
-from seelike import project, readers, tiers
+from seelike import project, readers, slides, tiers
 from seelike.tiers import Tier
 
 SITE = project.BUILD / "html"  # where the default tier's site is found
@@ -89,6 +89,7 @@ def build(tier: Tier) -> Path:
     repository = os.environ.get("SEELIKE_REPOSITORY")
     install = readers.Install(repository, project.commit().rstrip("+")) if repository else None
     readers.write(made / "_sources" / "book" / "chapters", install)
+    slides.write(made, chapters(tier), str(tier.file or tier.name))
     _swap(made, around / "html")
     shutil.rmtree(new)
     if tier.name == project.DEFAULT:
