@@ -517,7 +517,7 @@ pd.Series(bench["offset"]).to_frame("CKA, features shifted")
 # ::::{solution} ex-bias
 # :class: dropdown
 # ```python
-# ratios = np.array([0.25, 0.5, 1, 2, 4, 8, 16])
+# ratios = 2.0 ** np.arange(-2, 5)
 # curve = 1 / (1 + 1 / ratios)  # p = q = ratio * n
 # means = grid[grid.estimator == "biased"].pivot_table(
 #     index="features / images", columns="images in the batch", values="CKA"
