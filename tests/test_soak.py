@@ -3,6 +3,7 @@
 import json
 import random
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -58,6 +59,12 @@ def test_a_product_that_a_kill_changed_is_named(run, monkeypatch):
     counting.seconds = 0.2
     run.kill(counting)
     assert any("gave another product after its signals" in line for line in run.wrong)
+
+
+def test_a_command_that_is_stopped_while_it_imports_says_so():
+    said = "import sys; sys.argv = ['-m']; import seelike; raise KeyboardInterrupt"
+    asked = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=False)
+    assert asked.returncode != 0 and asked.stderr == "stopped; the same command goes on where it can.\n"
 
 
 def test_a_half_written_page_is_named(run):

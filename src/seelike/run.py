@@ -161,7 +161,7 @@ def _environment(jobs: int, numbers: Path, book: str) -> Iterator[None]:
     """Threads and paths for the kernel, put back afterwards."""
     threads = str(max(_cores() // jobs, 1))
     wanted = {name: threads for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    if not os.access(Path.home(), os.W_OK):
+    if not os.access(os.path.expanduser("~"), os.W_OK):  # "~" where a user has no home
         wanted["MPLCONFIGDIR"] = str(numbers.parent)  # or Matplotlib complains, which no page may show
     wanted |= {
         "PYTHONUTF8": "1",

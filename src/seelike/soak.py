@@ -42,7 +42,6 @@ READ = (("vit_cls", 0), ("resnet", 0))  # networks whose cards and weights are c
 CHAPTER = "06_skip_connections"
 LONGEST = 1200  # seconds that one command may take
 EACH = 3  # corruptions before every kill
-TRAIN = "import sys; from seelike import train; train.CHECKPOINT_SECONDS = 0; sys.exit(train.main())"
 CAST = """name: soak
 images: images
 side: 32
@@ -266,6 +265,8 @@ def copy(folder: Path) -> None:
     for path in project.ROOT.iterdir():
         if path.name not in LEFT:
             (shutil.copytree if path.is_dir() else shutil.copy2)(path, folder / path.name)
+    code = folder / "src" / "seelike" / "train.py"
+    code.write_text(code.read_text(encoding="utf-8").replace("CHECKPOINT_SECONDS = 60", "CHECKPOINT_SECONDS = 0"), encoding="utf-8")
     for name, seed in READ:
         for ending in ("json", "safetensors"):
             found = project.zoo("scenes") / f"{name}-{seed}.{ending}"
@@ -309,7 +310,7 @@ def stages(folder: Path, minutes: float) -> list[Stage]:
     made = [
         Stage(
             "training",
-            [sys.executable, "-c", TRAIN, "vit_cls", "--tier", "smoke", "--seed", "1", "--threads", "1", "--out", str(out)],
+            [*python, "seelike.train", "vit_cls", "--tier", "smoke", "--seed", "1", "--threads", "1", "--out", str(out)],
             lambda: json.dumps({k: v for k, v in json.loads((out / "vit_cls-1.json").read_text()).items() if k not in ("seconds", "date")}),
             lambda: shutil.rmtree(out, ignore_errors=True),
         ),
