@@ -6,10 +6,10 @@ addEventListener("DOMContentLoaded", () => {
   const dialog = document.createElement("dialog");
   dialog.className = "enlarged";
   dialog.innerHTML = `<form method="dialog"><p id="enlarged-title"></p><button class="close">Close</button></form>
-    <div class="picture" tabindex="0" role="group" aria-label="The figure, which scrolls"><img></div>`;
+    <div class="picture" tabindex="0" role="group" aria-label="The figure, which scrolls"></div>`;
   dialog.setAttribute("aria-labelledby", "enlarged-title");
   document.body.append(dialog);
-  const [title, shown] = [dialog.querySelector("p"), dialog.querySelector("img")];
+  const [title, frame] = [dialog.querySelector("p"), dialog.querySelector(".picture")];
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   for (const image of images) {
     if (image.closest("a, button")) continue;
@@ -20,13 +20,13 @@ addEventListener("DOMContentLoaded", () => {
     button.textContent = "Enlarge";
     button.setAttribute("aria-label", `Enlarge ${number ?? "this picture"}`);
     const open = () => {
-      shown.src = image.src;
-      shown.alt = image.alt;
+      const shown = Object.assign(new Image(), { src: image.src, alt: image.alt });
       shown.style.minWidth = `min(${image.naturalWidth}px, 60rem)`;
       title.textContent = number ?? "Picture";
+      frame.replaceChildren(shown);
       button.focus(); // where the focus returns, also after a click on the picture
       dialog.showModal();
-      dialog.querySelector(".picture").scrollTo(0, 0);
+      frame.scrollTo(0, 0);
     };
     button.addEventListener("click", open);
     image.addEventListener("click", open);

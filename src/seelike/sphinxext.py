@@ -173,11 +173,11 @@ class Api(Told):
     def described(self, it: api.Described) -> list[nodes.Node]:
         """One description, with an entry in the index and in the search."""
         full = f"{it.module}.{it.name}"
-        signature = addnodes.desc_signature("", "", ids=[full], module=it.module, fullname=it.name, multi_line_parameter_list=True)
+        signature = addnodes.desc_signature("", "", ids=[full], module=it.module, fullname=it.name)
         signature += addnodes.desc_addname("", f"{it.module.partition('.')[2]}.")
         signature += addnodes.desc_name("", it.name)
         if it.kind != "property":
-            listed = addnodes.desc_parameterlist("", "", multi_line_parameter_list=len(", ".join(it.parameters)) > 60)
+            listed = addnodes.desc_parameterlist()
             listed += [addnodes.desc_parameter("", parameter) for parameter in it.parameters]
             signature += listed
         if it.returns:
