@@ -517,12 +517,19 @@ pd.Series(bench["offset"]).to_frame("CKA, features shifted")
 # ::::{solution} ex-bias
 # :class: dropdown
 # ```python
+# from seelike import checks
+#
+#
+# def mine(n, p, q):
+#     return 1 / np.sqrt((1 + n / p) * (1 + n / q))
+#
+#
+# checks.check_bias(mine)
 # ratios = 2.0 ** np.arange(-2, 5)
-# curve = 1 / (1 + 1 / ratios)  # p = q = ratio * n
 # means = grid[grid.estimator == "biased"].pivot_table(
 #     index="features / images", columns="images in the batch", values="CKA"
 # )
-# print(means.sub(curve, axis=0).round(3))
+# print(means.sub(mine(1, ratios, ratios), axis=0).round(3))
 # ```
 #
 # With $p = q$ the root is $1/(1 + n/p)$. The differences shrink as batches grow: with 16 images neither $n$ nor $p$ is large, and the mean of a ratio is not the ratio of means.
