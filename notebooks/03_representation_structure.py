@@ -127,6 +127,10 @@ for ax in axes.flat[len(shown) :]:
 book.sign(fig, book.seeds[:1])
 
 # %% [markdown]
+# :::{explore} cka
+# :::
+
+# %% [markdown]
 # ### How uniform?
 #
 # *Uniformity* is the mean similarity of different layers of a map $M$ with $L$ layers:

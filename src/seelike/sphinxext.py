@@ -5,6 +5,7 @@
 - {finding}, a directive, is a box of assertions with what they rest on (`seelike.findings`); the build warns where the ledger does not
   support them.
 - {guess} and {quiz} ask the reader (`seelike.quiz`).
+- {explore} is the place of something to try in the browser (`seelike.explore`).
 - {tiles} and {scores} print the matrix of tiles and the sentence of counts of some papers (`seelike.scorecard`).
 - {seconds}`03` prints how long a chapter took, {gigabytes}`03` its peak memory.
 - MathJax comes from a package and is copied into the site, fonts and one script.
@@ -26,7 +27,7 @@ from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from seelike import claims, findings, ledger, project, quiz, scorecard, tiers
+from seelike import claims, explore, findings, ledger, project, quiz, scorecard, tiers
 from seelike.project import timings
 
 MATHJAX = "mathjax/tex-chtml.js"
@@ -199,10 +200,12 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("quiz", quiz.Quiz)
     app.add_directive("guess", quiz.Guess)
     app.add_directive("scores", Scores)
+    app.add_directive("explore", explore.Explore)
     app.add_role("seconds", measured_role)
     app.add_role("gigabytes", measured_role)
     app.connect("missing-reference", left_out)
     app.connect("build-finished", copy_mathjax)
+    app.connect("build-finished", explore.write)
     app.connect("build-finished", drop_source_maps)
     app.connect("html-page-context", launch, priority=502)
     app.connect("html-page-context", drop_thebe, priority=900)
