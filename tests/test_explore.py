@@ -67,8 +67,22 @@ def test_layers_have_words(data):
 
 
 def test_a_map_of_other_layers_is_refused():
-    with pytest.raises(ValueError, match=r"is \(3, 3\), its networks have \(49, 49\) layers: record it again"):
+    with pytest.raises(ValueError, match="A map of vit_cls-3 at scenes has 3 layers, the network 49: record it again"):
         explore.maps_data("scenes", [explore.Map("vit_cls-3", "vit_cls-3", "all", "", np.eye(3).tolist())])
+
+
+def test_layers_of_somebodys_network_may_be_numbers(monkeypatch):
+    def lost(tier, role):
+        raise ValueError("no such module")
+
+    monkeypatch.setattr(explore, "_made", lost)
+    made = explore.maps_data("smoke", [explore.Map("vit_cls-0", "resnet-0", "all", "", np.zeros((2, 3)).tolist())])
+    assert [len(n["layers"]) for n in made["networks"].values()] == [2, 3] and made["networks"]["resnet-0 all"]["layers"][2] == [
+        "",
+        "layer 3",
+    ]
+    with pytest.raises(ValueError, match="no such module"):
+        explore.maps_data("scenes", [explore.Map("vit_cls-3", "vit_cls-3", "all", "", np.eye(49).tolist())])
 
 
 def test_undefined_entries_are_null():

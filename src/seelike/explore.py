@@ -157,14 +157,14 @@ def maps_data(tier: str, recorded: Sequence[Map]) -> dict[str, Any]:
     thousandths (null where it is not defined) row by row, of a symmetric map from the diagonal on; control: the map of the same layers
     without training, by place. ValueError where a map has other layers than its networks.
     """
-    keys = {f"{name} {kind}": (name, kind) for rows, columns, kind, *_ in recorded for name in (rows, columns)}
-    networks = {key: _network(tier, *named) for key, named in keys.items()}
+    networks: dict[str, dict[str, Any]] = {}
+    for rows, columns, kind, _, values in recorded:
+        for name, count in ((rows, len(values)), (columns, len(values[0]))):
+            networks[f"{name} {kind}"] = networks.get(f"{name} {kind}") or _network(tier, name, kind, count)
     made: list[dict[str, Any]] = []
     for rows, columns, kind, made_from, values in recorded:
         row, column = f"{rows} {kind}", f"{columns} {kind}"
         m = np.array(values, dtype=float)
-        if m.shape != (shape := (len(networks[row]["layers"]), len(networks[column]["layers"]))):
-            raise ValueError(f"The map of {rows} and {columns} at {tier} is {m.shape}, its networks have {shape} layers: record it again.")
         same = rows == columns and np.allclose(m, m.T, equal_nan=True)
         made.append(
             {
@@ -188,19 +188,26 @@ def _thousandths(value: float) -> int | None:
     return None if np.isnan(value) else round(1000 * value)
 
 
-def _network(tier: str, name: str, kind: str) -> dict[str, Any]:
-    """Label, layers and axis marks of a network that was measured at a tier; its weights are not needed."""
+def _network(tier: str, name: str, kind: str, count: int) -> dict[str, Any]:
+    """Label, layers and axis marks of a network of which a map has so many layers; its weights are not needed.
+
+    In somebody's own cast, layers of a network that cannot be made here are numbers.
+    """
     from seelike import capture, chapter, maps  # noqa: PLC0415  (timm, which only the end of a build needs)
 
-    model = _made(tier, name.removeprefix("untrained ").partition("-")[0])
-    blocks = capture.layers(model)
-    taps = capture.layers(model, kind)  # type: ignore[arg-type]
-    label = chapter.Recorded(tiers.get(tier), {}).label(name)
-    return {
-        "label": ROLES.get(name, label),
-        "layers": [[tap, _words(tap, blocks)] for tap in taps],
-        "marks": list(maps.marks(taps, blocks).items()),
-    }
+    chosen = tiers.get(tier)
+    held = {"label": ROLES.get(name, chapter.Recorded(chosen, {}).label(name))}
+    try:
+        model = _made(tier, name.removeprefix("untrained ").partition("-")[0])
+        blocks, taps = capture.layers(model), capture.layers(model, kind)  # type: ignore[arg-type]
+        if len(taps) != count:
+            raise ValueError(f"A map of {name} at {tier} has {count} layers, the network {len(taps)}: record it again.")
+    except ValueError:
+        if chosen.trained_here:
+            raise
+        return held | {"layers": [["", f"layer {i + 1}"] for i in range(count)], "marks": []}
+    layers = [[tap, _words(tap, blocks)] for tap in taps]
+    return held | {"layers": layers, "marks": list(maps.marks(taps, blocks).items())}
 
 
 def _made(tier: str, role: str) -> Any:

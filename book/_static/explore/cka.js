@@ -97,7 +97,7 @@
       );
       tell(own, other);
     };
-    const layer = (network, at) => html("span", { class: "layer" }, html("b", {}, network.label), ` ${network.layers[at][1]} `, html("code", {}, network.layers[at][0]));
+    const layer = (network, at) => html("span", { class: "layer" }, html("b", {}, network.label), ` ${network.layers[at][1]} `, html("code", { "aria-hidden": "true" }, network.layers[at][0]));
     const tell = (own, other) => {
       const without = control ? [html("span", { class: "without" }, `without training: ${words(control[row][column])}`)] : [];
       told.replaceChildren(layer(own, row), html("span", { class: "versus" }, " with "), layer(other, column), html("span", { class: "value" }, ` ${words(values[row][column])} `), ...without);

@@ -22,7 +22,7 @@
     const list = html("ul", { class: "scorecard-list" });
     const scroll = html("div", { class: "scorecard-scroll", tabindex: 0, role: "group", "aria-label": "Claims that were chosen" }, list);
     const key = html("p", { class: "explore-note" }, "Blue: wholly on the claimed side. Orange, broken: wholly on the other. Grey, thin: too small to count, or open. "
-      + "Of a claim with several parts, the bar shows the one that lies furthest to the other side. Numbers without a verdict have no bar and never count.");
+      + "Of a claim with several parts, the bar shows the one that lies furthest to the other side. A triangle stands for a bar beyond the axis, with the distance of its estimate. Numbers without a verdict have no bar and never count.");
     const search = seelikeExplore.field("Search", text);
     stage.append(html("div", { class: "explore-controls" }, paper.field, word.field, tier.field, search), html("div", { class: "explore-controls wide" }, least.field),
       told, html("div", { class: "scorecard-head", "aria-hidden": "true" }, html("span"), axis), scroll, key);
