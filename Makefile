@@ -1,4 +1,4 @@
-# Six words: book, test, lab, zoo, replay, clean.   make book TIER=cifar10 JOBS=2   make book CAST=mine.yml
+# Seven words: book, test, lab, bundle, zoo, replay, clean.   make book TIER=cifar10 JOBS=2   make book CAST=mine.yml
 TIER ?= scenes
 CAST ?=
 TORCH ?=
@@ -9,7 +9,7 @@ READY := .venv/ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export TIER CAST JOBS
 
-.PHONY: book test lab zoo replay clean
+.PHONY: book test lab bundle zoo replay clean
 
 book: $(READY)
 	@python -m seelike.build book --tier "$${CAST:-$$TIER}" --jobs "$$JOBS"
@@ -20,6 +20,9 @@ test: $(READY)
 lab: $(READY)
 	@python -m seelike.readers work
 	@jupyter lab work
+
+bundle: $(READY)
+	@python -m seelike.bundle
 
 zoo: $(READY)
 	@python -m seelike.build zoo --tier "$$TIER" --jobs "$$JOBS"

@@ -23,16 +23,14 @@ def book_of(chapter):
 
 
 def stamp(chapter):
-    """Says that a page is up to date; a stamp whose page is gone is taken away."""
+    """Says that a page is up to date."""
     mark = project.BUILD / book_of(chapter) / "done" / chapter
-    if not (project.pages(book_of(chapter)) / f"{chapter}.ipynb").exists():
-        mark.unlink(missing_ok=True)
+    project.sweep(mark, project.pages(book_of(chapter)) / f"{chapter}.ipynb")
     return str(mark.relative_to(project.ROOT))
 
 
 CHAPTERS = {p.stem: stamp(p.stem) for p in SOURCES if TIER.file is None or project.follows(p)}
-if not (project.BUILD / TIER.name / "html" / "index.html").exists():
-    (project.BUILD / TIER.name / "done" / "site").unlink(missing_ok=True)
+project.sweep(project.BUILD / TIER.name / "done" / "site", project.BUILD / TIER.name / "html" / "index.html")
 
 
 def needs(wildcards):

@@ -270,7 +270,7 @@ pd.DataFrame(rows, columns=["tap", "what", "shape"], index=range(1, 7))
 # Each is a batch of images x tokens x numbers. How does one compare that with a ResNet's images x channels x rows x columns, where no number means the same? That is the
 # subject of {ref}`sec-cka`, after {ref}`a look at the images and networks <sec-data>`.
 #
-# ## Check yourself
+# ## Quiz
 #
 # :::{quiz} What does a transformer block know about which patches are neighbours?
 # - [ ] It compares each patch with the eight around it. ~ That would be a convolution. Attention compares each token with all others.
@@ -324,6 +324,8 @@ pd.DataFrame(rows, columns=["tap", "what", "shape"], index=range(1, 7))
 # ::::{solution} ex-shuffled-patches
 # :class: dropdown
 # ```python
+# from seelike import checks
+#
 # without = embed(x) - w["pos_embed"]
 # order = torch.cat([torch.tensor([0]), 1 + torch.randperm(64)])  # the class token stays first
 # with torch.no_grad():
@@ -331,6 +333,7 @@ pd.DataFrame(rows, columns=["tap", "what", "shape"], index=range(1, 7))
 #     shuffled = block(without[:, order], "blocks.0")[:, 0]
 # assert torch.allclose(first, shuffled, atol=1e-5)
 # print("the class token did not notice")
+# checks.check_shuffled_patches((first, shuffled), x, embed, block, w)
 # ```
 #
 # A softmax over keys and a sum over values do not depend on their order. Positions are the only thing that tells a transformer where its patches lie.

@@ -16,10 +16,16 @@
 # (sec-cka)=
 # # Comparing representations: CKA
 #
-# **You will learn** to compute centred kernel alignment from its definition, to choose an estimator that can be
-# trusted on small batches, and to recognise three ways in which published code gets it wrong.
+# **You will learn** to compute centred kernel alignment ({term}`CKA`) from its definition, to choose an estimator that can be
+# trusted on small batches, to recognise three ways in which published code gets it wrong, and two in which a right CKA misleads.
 #
 # *Reading: 12 minutes. Running: {seconds}`02` on two cores. Before this: {ref}`sec-data`.*
+#
+# ## What we found
+#
+# CKA asks whether two layers take the same images to be alike. Its usual estimator answers *yes* for unrelated layers as soon as features are many and images few; one that compares no
+# image with itself does not ({numref}`fig-bias`). Even a right estimate must be read with care: a network can keep its function to the last digit and lose its CKA with itself, and two far-off images can make unrelated
+# layers look the same ({numref}`fig-misleads`).
 #
 # ## The question
 #
@@ -43,6 +49,7 @@ import torch
 from seelike import capture, models, plots, probes, project
 from seelike.chapter import Chapter
 from seelike.cka import CKA, cka, gram
+from seelike.similarity import mutual_neighbours, procrustes
 
 book = Chapter("02", tier)
 
@@ -109,6 +116,12 @@ pd.Series(
 #
 # Take two layers that have *nothing* to do with each other: independent random numbers. Their CKA is 0. The plot
 # below shows what both estimators say, with more and more features per image.
+#
+# :::{guess} With sixteen features per image, what does the biased estimator say of unrelated layers?
+# - About 0, with some scatter.
+# - A quarter.
+# - Nearly 1.
+# :::
 
 
 # %% tags=["hide-input"]
@@ -219,7 +232,7 @@ ax.set(
 ax.set_xticks(by_batch.index, by_batch.index)
 ax.minorticks_off()
 ax.legend()
-book.sign(fig, [0])
+book.sign(fig, [int(next(iter(shown)).rpartition("-")[2])])
 
 # %% [markdown]
 # ## Three misconceptions, executed
@@ -317,6 +330,106 @@ pd.DataFrame(as_tokens).T.round(3).rename_axis(
 # The images are unrelated, but the positions are the same. A value well above 0 in the second column is therefore the similarity
 # of positions, not of images.
 #
+# (sec-misleads)=
+# ## When a correct CKA misleads
+#
+# An estimate can be right and still answer another question than ours. CKA weighs images and directions by their squares, so that few of either can decide it
+# {cite:p}`ding2021,nguyen2022`. Two experiments show how far this goes.
+#
+# **The same function, another CKA.** A classifier reads its 96 numbers through ten weight vectors. A direction that is orthogonal to all ten is invisible to it. Move a tenth of the
+# images along such a direction, as {cite:t}`davari2023` do: every logit stays what it was, so the network does exactly the same. What does CKA say of the representation before and after?
+#
+# :::{guess} A tenth of the images move by eight times the spread of the representation, where the classifier cannot see it. The CKA of before and after is
+# - close to 1: the network computes the same.
+# - close to a half: nine tenths of the images did not move.
+# - close to 0.
+# :::
+
+# %%
+SHIFTS = (0.5, 1, 2, 4, 8, 16, 32)
+MEASURES = {
+    "CKA": cka,
+    "Procrustes": procrustes,
+    "mutual neighbours": mutual_neighbours,
+}
+
+# %%
+# needs: vit_cls, zoo
+seen = probes.features(vit, ["norm"], images, capture.cls)[0]["norm"].double()
+read = vit.head.weight.detach().double()
+unseen = torch.linalg.svd(read).Vh[-1]  # orthogonal to every row of the head
+spread = seen.std(0).norm()
+rows, change = {}, 0.0
+for t in SHIFTS:
+    moved = seen.clone()
+    moved[: len(moved) // 10] += t * spread * unseen
+    rows[t] = {name: float(f(seen, moved)) for name, f in MEASURES.items()}
+    change = max(change, ((moved - seen) @ read.T).abs().max().item())
+same_function = pd.DataFrame(rows).T.rename_axis("shift / spread")
+print(f"largest change of a logit at any shift: {change:.0e}")
+
+# %% [markdown]
+# **Unrelated, but alike.** Take two representations that have nothing to do with each other, and move one image, or two, far away in both, as an overexposed photograph or an image with
+# a large white border might lie. Everything else stays unrelated.
+
+# %%
+g = torch.Generator().manual_seed(0)
+one, other = torch.randn(2, 1024, 96, generator=g).double()
+
+
+def with_outliers(k, t, unbiased):
+    """CKA of two unrelated representations after k images move by t spreads in both."""
+    a, b = one.clone(), other.clone()
+    a[:k, 0] += t * 96**0.5
+    b[:k, 0] += t * 96**0.5
+    return cka(a, b, unbiased=unbiased).item()
+
+
+outliers = {
+    (name, k): {t: with_outliers(k, t, name == "unbiased") for t in SHIFTS}
+    for name in ("biased", "unbiased")
+    for k in (1, 2)
+}
+
+# %% mystnb={"figure": {"name": "fig-misleads", "caption": "Left: a tenth of the images move where the classifier cannot see it; the network's answers do not change, its CKA with itself does. Right: two unrelated representations of 1,024 images, of which one or two move away in both."}, "image": {"alt": "Two line plots against the shift in units of the spread, on a logarithmic axis. Left: CKA and Procrustes similarity of the representation before and after fall from 1 towards 0, while the share of mutual neighbours stays nearly level. Right: CKA of unrelated data. With one outlier the biased estimate rises to 1 and the unbiased one stays at 0; with two outliers both rise to 1."}} tags=["hide-input"]
+# needs: vit_cls, zoo
+fig, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.9), sharey=True)
+inks = dict(
+    zip(MEASURES, (plots.COLOURS["vit_cls"], plots.COLOURS["vit_gap"], plots.INK))
+)
+for name, values in same_function.items():
+    left.plot(values, "o-", color=inks[name], label=name)
+for (name, k), values in outliers.items():
+    colour = plots.COLOURS["resnet" if name == "biased" else "vit_cls"]
+    right.plot(
+        list(values),
+        list(values.values()),
+        "o-" if k == 1 else "s--",
+        color=colour,
+        label=f"{name}, {k} image{'s' * (k > 1)}",
+    )
+left.set(title="one function, two representations", ylabel="similarity")
+right.set(title="no relation but the outliers", ylabel="CKA")
+for ax in (left, right):
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(
+        [0.5, 1, 2, 4, 8, 16, 32], ["1/2", "1", "2", "4", "8", "16", "32"]
+    )
+    ax.set(xlabel="shift / spread", ylim=(-0.04, 1.04))
+    ax.legend(fontsize=9, loc="center left" if ax is right else "lower left")
+book.keep(
+    misleads={
+        "same function": same_function.to_dict(),
+        "logits change": change < 1e-9,
+    }
+)
+book.sign(fig, [0])
+
+# %% [markdown]
+# The first answer is a statement about directions: CKA cannot know which of them the network uses. Nearest neighbours, which do not square, hardly notice. The second is one about
+# images. The unbiased estimator never compares an image with itself, so that one outlier alone cannot make two layers alike; with two of them, the pair decides. So this book looks at every
+# main finding with Procrustes similarity and mutual neighbours as well ({ref}`sec-scorecard`), and with other images, and tells where they part.
+#
 # ## What it costs
 #
 # `seelike.cka` takes the Gram matrix inside the hook, so that it holds no activations; subtracts the first row; and
@@ -340,17 +453,55 @@ pd.Series(bench["offset"]).to_frame("CKA, features shifted")
 # %% [markdown]
 # ## What it means
 #
-# Use the unbiased HSIC, sum it over batches, and divide once. Subtract a vector before the Gram matrix. Do not clamp. One image is
+# Use the unbiased {term}`HSIC`, sum it over batches, and divide once. Subtract a vector before the {term}`Gram matrix`. Do not clamp. One image is
 # one example. Every map in this book follows these rules.
+#
+# Why the bias arises: every image is like itself in any two layers, and the biased estimator counts these comparisons, which lie on the diagonals of the Gram matrices, as agreement. With more features the rest of
+# such a matrix shrinks against its diagonal, and the diagonal is all that is left.
+#
+# {cite:t}`raghu2021` estimate HSIC without bias, over minibatches, as we do. What would change our mind about CKA itself: findings of this book that turn round under Procrustes similarity or mutual neighbours.
+# The panels of chapters 3 and 12 ask for that ({numref}`fig-panel-r21-1`).
 #
 # ## What this tier cannot decide
 #
 # The bias and the rounding shown here do not depend on the images; how large offsets are in the networks that you use
 # does. We have not measured them at the imagenet tier.
 #
+# ## Quiz
+#
+# :::{quiz} Two layers have different numbers of features. Why can CKA compare them at all?
+# - [ ] It pads the smaller one with zeros. ~ Nothing is padded; features of the two layers never meet.
+# - [x] It compares two matrices of images by images. ~ Both Gram matrices have as many rows as there are images, whatever the features.
+# - [ ] It fits a linear map from one to the other. ~ That is linear regression, another measure, which is not symmetric.
+# :::
+#
+# :::{quiz} All features of one layer are multiplied by three. What happens to its CKA with another layer?
+# - [x] Nothing. ~ The norm in the denominator grows by the same factor.
+# - [ ] It grows threefold. ~ HSIC does; CKA divides by it.
+# - [ ] It may change, because three is not a rotation. ~ A common scale cancels. Scaling *single* features would change it.
+# :::
+#
+# :::{quiz} A paper reports a CKA of .6 between an early layer with 16,384 features and another, from one batch of 64 images, with the usual estimator. What do you ask first?
+# - [ ] Whether the images were shuffled. ~ Order matters little within one batch.
+# - [ ] Whether the features were normalised. ~ A common scale and a shift of each feature make no difference to the true value.
+# - [x] What the same code says of unrelated layers of this size. ~ With 256 features per image the biased estimate of *unrelated* layers is near 1.
+# :::
+#
+# :::{quiz} An unbiased estimate of CKA comes out as -.02. What does it say?
+# - [ ] That the code is wrong. ~ An estimator whose mean is 0 must sometimes fall below 0.
+# - [ ] That the layers are opposites. ~ Similarities of images cannot be opposite over all images: the true value is never below 0.
+# - [x] That it cannot be told from 0 here. ~ Report it as it is: clamping it would bias the mean.
+# :::
+#
+# :::{quiz} After fine-tuning, CKA between a layer before and after is .3. Has the layer's use to the classifier changed?
+# - [ ] Yes: most of it. ~ In {numref}`fig-misleads` CKA falls further than that, and no logit moves.
+# - [ ] No. ~ It may have; CKA alone does not say.
+# - [x] It cannot be told from this number. ~ CKA weighs directions by variance, the classifier by its weights.
+# :::
+#
 # ## Exercises
 #
-# :::{exercise} Warm-up: four images
+# :::{exercise} Warm-up: four images (5 minutes)
 # :label: ex-four
 # Why does {eq}`eq-hsic` need at least four images? What does `cka(torch.tensor(x[:3]), torch.tensor(y[:3]))` say?
 # :::
@@ -361,14 +512,35 @@ pd.Series(bench["offset"]).to_frame("CKA, features shifted")
 # leave no degree of freedom. `cka` raises a `ValueError` that says so.
 # :::
 #
-# :::{exercise} Code: the same bias, from the formula
+# :::{exercise} Code: the same bias, from the formula (15 minutes)
 # :label: ex-bias
 # For independent Gaussian data the biased estimate is close to $1/\sqrt{(1 + n/p)(1 + n/q)}$ when $n$, $p$ and $q$ are large. Draw
 # this curve into {numref}`fig-bias`. Where does the approximation fail?
 # :::
 #
-# :::{exercise} Open: a better null
+# ::::{solution} ex-bias
+# :class: dropdown
+# ```python
+# ratios = 2.0 ** np.arange(-2, 5)
+# curve = 1 / (1 + 1 / ratios)  # p = q = ratio * n
+# means = grid[grid.estimator == "biased"].pivot_table(
+#     index="features / images", columns="images in the batch", values="CKA"
+# )
+# print(means.sub(curve, axis=0).round(3))
+# ```
+#
+# With $p = q$ the root is $1/(1 + n/p)$. The differences shrink as batches grow: with 16 images neither $n$ nor $p$ is large, and the mean of a ratio is not the ratio of means.
+# ::::
+#
+# :::{exercise} Open: a better null (30 minutes)
 # :label: ex-null
 # Shuffling images makes two layers independent but keeps each layer's spectrum. Which similarities between two
 # layers would you want a null to keep, and how would you construct it?
+# :::
+#
+# :::{solution} ex-null
+# :class: dropdown
+# It depends on the claim. To say that two layers are alike beyond what the class of an image explains, shuffle images *within* classes: both layers keep their spectra and their
+# class means, and lose what they share about single images. To say that two networks are alike beyond their architecture, compare untrained networks, as chapter 3 does. To say that
+# they are alike beyond position, let every image meet another one, as above. A null that keeps too much hides what one looks for; one that keeps too little, as the plain shuffle does, makes everything significant.
 # :::

@@ -19,18 +19,25 @@
 # **You will learn** to read a map of similarities between all layers of a network, to summarise it by numbers with a natural null,
 # and to tell what training made from what was there before.
 #
-# *Reading: 15 minutes. Running: {seconds}`03` on two cores. Before this: {ref}`sec-cka`.*
+# *Reading: 18 minutes. Running: {seconds}`03` on two cores. Before this: {ref}`sec-cka`.*
+#
+# :::{finding} R21-1 summary open; R21-2 summary open; R21-3 summary open; R21-4 beyond_control no; R21-5 direction reversed; R21-6 direction reversed
+# :title: What we found
+# **The paper's first picture is not settled on our small networks.** Whether a ViT is more uniform from bottom to top than a ResNet stays open ({claim}`R21-1`), and
+# so does whether a ResNet falls into stages ({claim}`R21-3`).
+# **The grid in a ViT's map is there before training** ({claim}`R21-4`). **Layers correspond otherwise than in the paper**: the lower half of our ResNet is most like
+# a quarter of the ViT above its lowest one ({claim}`R21-5`), and it goes
+# with more of the ViT's layers, not with fewer ({claim}`R21-6`).
+# :::
 #
 # ## The question
 #
-# {cite:t}`raghu2021` begin with a picture (their Figs 1, 2 and B.1): the CKA of every layer of a network with every other
+# {cite:t}`raghu2021` begin with a picture (their Figs 1, 2 and B.1): the {term}`CKA` of every layer of a network with every other
 # layer. ViTs, they report, look uniform from bottom to top; ResNets fall into stages. Then they compare large ViTs with a
 # ResNet-50. The lower half of the ResNet resembles the lowest quarter of the ViT; the rest of the ResNet resembles the next third; the last
 # third of the ViT is unlike every ResNet layer. We turn this into seven claims. Each is a number with a null: the value that it would have
 # if there were nothing to report. The claims were amended after a first edition; what they were before, and why they changed, stands in
 # {ref}`sec-scorecard`.
-#
-# *Guess before you read on.* Which will differ more in uniformity: a ViT and a ResNet of one recipe, or one ViT trained by two recipes?
 
 # %% tags=["parameters"]
 tier = "scenes"
@@ -61,13 +68,14 @@ plots.LABELS |= {
 # %% [markdown]
 # ## Method: every tap of every network in one sweep
 #
-# A *tap* is a place where we listen. In each ViT block there are six: the output of the first norm, the output of attention, the
-# residual stream between attention and MLP, the output of the second norm, the MLP's hidden layer, and the block's output; the final norm is one more.
+# A {term}`tap` is a place where we listen; the maps call each tap a layer, as the paper does. In each ViT {term}`block` there are six: the output of the first norm,
+# the output of attention, the
+# {term}`residual stream` between attention and MLP, the output of the second norm, the MLP's hidden layer, and the block's output; the final norm is one more.
 # In the ResNet every convolution, norm and ReLU is one; shortcut projections are left out. Responses are flattened over positions and channels, one
 # row an image. The paper takes 10,240 images in batches of 1,024, and reports no visible change down to 2,560 in batches of 128. We take fewer (the
-# line below says how many); the intervals say what this costs.
+# line below says how many); the {term}`intervals <interval>` say what this costs.
 #
-# The cast: the ViT (CLS), ViT (GAP), ResNet and Mixer of several seeds, and both architectures
+# The cast: the ViT (CLS), ViT (GAP), ResNet and Mixer of several {term}`seeds <seed>`, and both architectures
 # *untrained*: fresh random weights of another seed. In the untrained ResNet the last norm of each branch starts at one instead of zero, so
 # that every branch has something to say. The untrained ViT keeps its usual small initial weights: its branches add little to the stream ({ref}`sec-skips`), so
 # that its layers are alike by construction. One network of each of three short recipes shows what training does to the same architecture.
@@ -96,6 +104,12 @@ similar_too = sweep(others, images, "all") if others else None
 
 # %% [markdown]
 # ## Within a network
+#
+# :::{guess} Four maps follow: a ViT and a ResNet, each trained and with random weights. Which will be the most uniform?
+# - The trained ViT.
+# - The trained ResNet.
+# - Those with random weights.
+# :::
 
 # %% tags=["hide-input"]
 blocks = {name: layers(model) for name, model in cast.items()}
@@ -127,6 +141,9 @@ for ax in axes.flat[len(shown) :]:
 book.sign(fig, book.seeds[:1])
 
 # %% [markdown]
+# Those with random weights: their maps are bright nearly everywhere. Uniformity is where networks start, so that the question is what training does to it.
+
+# %% [markdown]
 # :::{explore} cka
 # :::
 
@@ -140,6 +157,11 @@ book.sign(fig, book.seeds[:1])
 # $$ (eq-uniformity)
 #
 # *Low with high* is the mean of $M_{ij}$ with $i$ in the lowest and $j$ in the highest third.
+#
+# :::{guess} Which will differ more in uniformity?
+# - A ViT and a ResNet of one recipe.
+# - A ViT and the same ViT trained by another recipe.
+# :::
 
 # %% mystnb={"figure": {"name": "fig-uniformity", "caption": "Mean similarity of different layers (left), and of the lowest with the highest third (right), for every network; intervals over images. Short runs saw a third as many images as the others. Grey: the AdamW run and the untrained controls. A trained network left of its untrained control has become less uniform by training."}, "image": {"alt": "Two dot plots, one row per network, CKA from 0 to 1 on the horizontal axis, with 95 % intervals. Left: mean CKA between different layers. Right: mean CKA between lowest and highest third. Rows of the same ViT by recipe lie farther apart than ViT (CLS) and ResNet do; untrained controls lie rightmost."}} tags=["hide-input"]
 within = {
@@ -187,8 +209,14 @@ if others:
 # S(M) = C(M, s_\text{own}) - \operatorname{mean}_{s \ne s_\text{own}} C(M, s) .
 # $$ (eq-contrast)
 #
-# A map that depends on distance and place in the block only has $S = 0$: that control is built in. The ViT, which has no stages of its
+# A map that depends on distance and place in the block only has $S = 0$: that control is built in. The ViT, which has no {term}`stages <stage>` of its
 # own, is cut at the same depths, into four quarters.
+#
+# :::{guess} If a ResNet falls into stages, similarity of neighbouring blocks drops where a stage ends. Where will you see such drops?
+# - In all layers and in block outputs.
+# - In block outputs only.
+# - In neither.
+# :::
 
 # %% mystnb={"figure": {"name": "fig-stage-cuts", "caption": "Similarity of each block with the next; if stages stood out, lines would dip at the dotted boundaries between stages (in the ViT: between quarters). Left: mean over all layers of the two blocks, as in the claim. Right: the blocks' outputs alone, that is, the residual stream. One line a seed; grey, broken: untrained."}, "image": {"alt": "Four line plots, CKA of consecutive blocks against the boundary between them, vertical dotted lines at stage boundaries, grey broken lines of untrained networks near the top. Upper row ResNet, lower row ViT. For the ResNet, all layers on the left show no dips at the dotted lines; block outputs on the right dip at them."}} tags=["hide-input"]
 # needs: vit_cls, resnet
@@ -211,6 +239,11 @@ for row, i in zip(axes, (1, 0)):
 book.sign(fig)
 
 # %% [markdown]
+# :::{finding} R21-3 summary open
+# :title: Stages
+# In block outputs only. Over all layers, the ResNet's own stage boundaries do not stand out from other cuts ({claim}`R21-3`).
+# :::
+#
 # ### A grid?
 #
 # Let $r(\ell)$ be the autocorrelation of the map's rows at a distance of $\ell$ layers, pooled over rows; before that, each entry of
@@ -274,9 +307,16 @@ for ax in axes.flat[len(controls) :]:
 book.sign(fig, book.seeds[:2])
 
 # %% [markdown]
-# *Lowest quarter* compares four numbers: the mean CKA of the ResNet's lower half with each quarter of the ViT. If layers corresponded in proportion to depth, the lowest two quarters would tie;
+# *Lowest quarter* compares four numbers: the mean CKA of the ResNet's lower half with each quarter of the ViT. If layers corresponded in proportion to depth, the
+# lowest two quarters would tie;
 # the paper's ViT has its lowest quarter ahead. *Lower share* is the share of ViT layers that are nearer to the ResNet's lowest 60 of 130 layers (46 %) than to the rest;
 # in proportion, it is 46 %, in the paper about 25 of 75. *Top unlike* compares the best match of ViT layers in the middle third with that in the top third.
+#
+# :::{guess} The lower half of the ResNet is compared with each quarter of the ViT. Which quarter will it resemble most?
+# - The lowest, as in the paper: a ViT gets there within a few layers.
+# - The lowest and the second alike: layers correspond in proportion to depth.
+# - A later one.
+# :::
 
 # %% mystnb={"figure": {"name": "fig-match", "caption": "Which goes with which? Upper left: CKA of the ResNet's lower half with the four quarters of the ViT. Upper right: of each ViT layer, mean CKA with the lower 60/130 of the ResNet minus that with the rest; ViT layers above zero go with the lower part, and in the paper these are the ones left of the dotted line. Below: similarity to the best match among all ResNet layers, thirds of the ViT apart by dotted lines; dips are outputs of attention. One line a seed; grey, broken: both networks untrained."}, "image": {"alt": "Three line plots with one line per seed and a grey broken line for untrained networks. Upper left: CKA over the four quarters of the ViT. Upper right: a difference of CKA against depth in the ViT, with a horizontal line at zero. Bottom: best CKA against depth, from 0 to 1, the untrained line flat and highest."}} tags=["hide-input"]
 # needs: vit_cls, resnet
@@ -306,10 +346,16 @@ best.legend(ncols=2)
 book.sign(fig)
 
 # %% [markdown]
+# :::{finding} R21-5 direction reversed
+# :title: Which quarter
+# Not the lowest: another quarter of the ViT is ahead of it ({claim}`R21-5`, the lead of the lowest).
+# :::
+#
 # ## Seven claims, decided
 #
-# Each claim is a function of the maps of one ViT and one ResNet. It is computed for each pair of a ViT and a ResNet of the same seed, which saw the same images in the same
-# order, and on resampled batches of images. The interval covers both. With so few pairs its part from seeds is wide. The control is the same number of
+# Each claim is a function of the maps of one ViT and one ResNet. It is computed for each pair of a ViT and a ResNet of the same seed, which saw the same images in
+# the same
+# order, and on resampled batches of images ({term}`bootstrap`). The interval covers both. The {term}`control <null control>` is the same number of
 # the untrained networks, on the same resamples: what architecture and initial weights give without training.
 
 # %%
@@ -373,8 +419,10 @@ book.table()
 # ## How sure are we? Other analyses
 #
 # We chose a view (all positions and channels), layers (all), a measure (CKA), a recipe and a head. A careful author might have chosen otherwise.
-# The panels below show the same number under every choice, each with its interval: other views of a layer (mean over positions; the class token, with the mean over positions in the ResNet), block outputs only, other
-# networks (other seeds; short runs; AdamW alone; one pair stopped at equal accuracy; the ViT that reads its answer from the mean of its tokens), and two other measures: Procrustes similarity {cite:p}`ding2021` and
+# The panels below show the same number under every choice, each with its interval: other views of a layer (mean over positions; the class token, with the mean over
+# positions in the ResNet), block outputs only, other
+# networks (other seeds; short runs; AdamW alone; one pair stopped at equal accuracy; the ViT that reads its answer from the mean of its tokens), and two other
+# measures: Procrustes similarity {cite:p}`ding2021` and
 # shared nearest neighbours {cite:p}`huh2024` (`seelike.similarity`). Analyses of one pair have intervals over images only, so theirs are narrow.
 
 # %% mystnb={"figure": {"name": "fig-panel-r21-1", "caption": "Uniformity of the ViT minus that of the ResNet in all analyses, sorted. Above: the number with its interval; blue dots lie above zero, orange squares below, open grey dots on both sides; the band is the ledger's number. Below: which choices made it."}, "image": {"alt": "A specification curve. Above, one dot with an interval per analysis, sorted by size, around a dotted line at zero. Below, a grid of marks that shows measure, view, taps, networks and head of each analysis. Analyses of the ViT that averages its tokens gather at the left."}} tags=["hide-input"]
@@ -458,39 +506,99 @@ book.tables(recorded)
 # ## What it means
 #
 # :::{finding} R21-1 summary open; R21-1 estimate > 0; R21-2 summary open; R21-5 direction reversed; R21-7 summary open
-# **Whether a ViT is more uniform than a ResNet stays open.** On the three pairs that decide, the difference in CKA is {claim}`R21-1`, and for the lowest and highest thirds {claim}`R21-2`. On the three pairs
-# on which the rule was found it lay above 0. **The read-out matters more than the family:** with a class token, most analyses find the ViT the more uniform of the two; with the mean of its tokens, hardly any does ({numref}`fig-panel-r21-1`).
+# :title: How uniform
+# **Whether a ViT is more uniform than a ResNet stays open.** On the three pairs that decide, the difference in CKA is {claim}`R21-1`, and for the lowest and highest
+# thirds {claim}`R21-2`. On the three pairs
+# on which the rule was found it lay above 0. **The read-out matters more than the family:** with a class token, most analyses find the ViT the more uniform of the
+# two; with the mean of its tokens, hardly any does ({numref}`fig-panel-r21-1`).
 # How long it is trained, and by which optimiser, moves it as well.
 # :::
 #
-# **Uniformity is where networks start.** Untrained, both are more uniform than trained ({numref}`fig-uniformity`). Training takes
-# uniformity away; the question is from whom it takes more.
+# :::{finding} R21-4 direction holds; R21-4 beyond_control no; R21-3 summary open
+# :title: A grid and stages
+# **The ViT's map has a grid, but training did not make it**: it repeats with every block ({claim}`R21-4`), and that of an untrained ViT repeats more sharply still.
+# It comes with the kinds of layers that we listen to.
+# **Stages are in the residual stream, not in the whole map.** Over all layers the boundaries of the ResNet's stages do not stand out ({claim}`R21-3`): what looks
+# like stages there is similarity that falls off with distance. Block outputs
+# alone do dip at them ({numref}`fig-stage-cuts`, {numref}`fig-panel-r21-3`).
+# :::
 #
-# **The ViT's map has a grid**, {claim}`R21-4`, but that comes with the layers that we listen to: the grid of the untrained ViT is
-# sharper still.
+# :::{finding} R21-5 direction reversed; R21-6 direction reversed; R21-7 summary open
+# :title: Which layer goes with which
+# **The correspondence of the paper is not ours.** The lowest quarter of the ViT is behind another one in its similarity to the lower half of the ResNet
+# ({claim}`R21-5`), and the lower part of the ResNet goes with a larger share of the ViT
+# than proportion gives ({claim}`R21-6`, against 60/130), where the paper has a smaller one. **Whether the top of the ViT is unlike the ResNet depends on what one
+# compares**: flattened over all layers, middle minus top is
+# {claim}`R21-7`; for the class token alone, every analysis finds the reverse ({numref}`fig-panel-r21-7`).
+# :::
 #
-# **Stages are in the residual stream, not in the whole map.** Over all layers, the ResNet's own stage boundaries do not stand out from other cuts: {claim}`R21-3`. What looks like stages
-# is similarity that falls off with distance. Block outputs alone do dip at the boundaries ({numref}`fig-stage-cuts`, {numref}`fig-panel-r21-3`).
+# **Why?** Every layer passes on most of what it got: skip connections alone make layers alike, and random branches add little that could change it. That is an
+# explanation of the bright untrained maps, and {ref}`sec-skips` tests it by cutting
+# skips. For the read-out we have a conjecture: a patch token whose mean with all others is the answer has to turn from its patch to the class on the way up, while
+# beside a class token it may stay what it was. {ref}`sec-localization`
+# looks at those tokens. For the correspondence we have none.
 #
-# **The correspondence of the paper is not ours.** The lead of the ViT's lowest quarter in similarity to the lower half of the ResNet is {claim}`R21-5`; the
-# share of ViT layers that go with the lower part of the ResNet is {claim}`R21-6`, where depth in proportion gives 60/130.
+# **What the paper found.** ViTs uniform from bottom to top, ResNets in stages; the lower half of a ResNet like the lowest quarter of a ViT, and the top third of the
+# ViT unlike any ResNet layer.
 #
-# **Whether the top of the ViT is unlike the ResNet is open, and depends on what one compares.** Middle minus top, flattened, all layers: {claim}`R21-7`. For the class token alone, every analysis finds the reverse ({numref}`fig-panel-r21-7`).
-#
-# **On CIFAR-10**, with one network of a kind: uniformity {claim}`R21-1 @ cifar10`, low with high {claim}`R21-2 @ cifar10`, stages
+# **On CIFAR-10**, with one network of a kind, several answers are nearer to the paper's: uniformity {claim}`R21-1 @ cifar10`, low with high
+# {claim}`R21-2 @ cifar10`, stages
 # {claim}`R21-3 @ cifar10`, grid {claim}`R21-4 @ cifar10`, lowest quarter {claim}`R21-5 @ cifar10`, lower share
 # {claim}`R21-6 @ cifar10`, top third {claim}`R21-7 @ cifar10`. There the ResNet saw about four times as
 # many images, with grey squares and softened labels, has more than twice the parameters, and is more accurate ({ref}`sec-data`).
 #
+# **What would change our mind.** More pairs: if the interval of uniformity over fresh seeds left 0 on the upper side, the paper's picture would hold at our size.
+# More ViTs that read the mean of their tokens: if those of further seeds
+# were as uniform as the ones with a class token, the read-out would no longer be the reason. And CIFAR-10 with several seeds and one recipe for both families: if
+# the lowest quarter led there in every pair, we would take our
+# Scenes, and not the size of our networks, for the reason of the disagreement.
+#
 # ## What this tier cannot decide
 #
-# The paper's networks have 12 to 32 transformer blocks and were trained on 300 million photographs. Ours have eight blocks, and stages of two.
-# Claims on depth may depend on large networks and large data. They can fail here for that reason alone.
-# Our ResNet has batch norm and basic blocks, theirs group norm and bottlenecks. CIFAR-10 has one seed: intervals there leave out the luck of training.
+# :::{admonition} Read every number of this chapter with this in mind
+# :class: note
+# - The paper's networks have 12 to 32 transformer blocks and were trained on 300 million photographs. Ours have eight blocks, and stages of two. Claims on depth may
+#   fail here for that reason alone.
+# - Our ResNet has batch norm and basic blocks, theirs group norm and bottlenecks.
+# - Three pairs decide: the part of an interval that comes from seeds is wide. Analyses of one pair, and CIFAR-10, have intervals over images only and leave out the
+#   luck of training.
+# - In the untrained ViT small initial weights make layers alike by construction; it is a control for what training changed, not a network anybody would use.
+# :::
+#
+# ## Quiz
+#
+# :::{quiz} In a map of all layers against all layers, what does a bright square at the upper left or lower right tell?
+# - [ ] That neighbouring layers are alike. ~ Neighbours lie along the diagonal, from lower left to upper right.
+# - [x] That low and high layers are alike. ~ The rows of one and the columns of the other meet in those corners.
+# - [ ] That the network has two stages. ~ Two stages would leave these corners dark.
+# :::
+#
+# :::{quiz} Somebody cuts a network into four parts at random, and finds layers within a part more alike than layers of different parts. What has been shown?
+# - [ ] That the network has stages. ~ The cuts were random: any other cuts would have shown it, too.
+# - [ ] Nothing: CKA cannot compare layers of one network. ~ It can; the comparison is what lacks a control.
+# - [x] That similarity falls off with distance. ~ Layers within a part are nearer to each other. Only pairs at equal distance, against other cuts, can show stages.
+# :::
+#
+# :::{quiz} A trained ViT and a trained ResNet differ in uniformity, and the untrained pair differs by as much. What may one conclude?
+# - [ ] That training has no influence on uniformity. ~ It may have moved both by the same amount.
+# - [x] That architecture and initial weights are enough to explain it. ~ Training need not have made the difference; it has kept it.
+# - [ ] That the difference is chance. ~ Two untrained pairs may differ by the same amount every time.
+# :::
+#
+# :::{quiz} The map of a ViT shows a fine grid that repeats every six layers. What is the first thing to check?
+# - [x] Whether an untrained ViT has it. ~ Every sixth layer is of the same kind, such as an output of attention: that alone can make a grid.
+# - [ ] Whether it disappears with more images. ~ Noise does not repeat with the blocks.
+# - [ ] Whether a ResNet of the same size has it. ~ Its blocks have other layers, and another period.
+# :::
+#
+# :::{quiz} You average over positions before you compare layers, and the sign of a difference between ViT and ResNet changes. What now?
+# - [ ] Report the view that gives the smaller interval. ~ The interval does not know about the other view.
+# - [ ] Report the flattened view: it keeps everything. ~ It keeps positions, too, and then says much about them. Neither view is the true one.
+# - [x] Report both: the claim depends on the view. ~ A claim that changes with a choice that nobody has to make is a claim about that choice.
+# :::
 #
 # ## Exercises
-#
-# :::{exercise} Warm-up: a map of two halves
+# :::{exercise} Warm-up: a map of two halves (10 minutes)
 # :label: ex-halves
 # A network has two stages with equally many layers. CKA is 1 within a stage and 0 between them. What are its uniformity and its
 # low-with-high similarity, when there are many layers? And what is the contrast $C$ of {eq}`eq-contrast` under its own division, with one layer a block?
@@ -502,7 +610,7 @@ book.tables(recorded)
 # At every distance at which there are pairs of both kinds, $W = 1$ and $B = 0$: the contrast is 1.
 # :::
 #
-# :::{exercise} Code: does the view decide?
+# :::{exercise} Code: does the view decide? (15 minutes)
 # :label: ex-view
 # We flattened positions and channels. Average over positions first (`view=capture.gap`) and compute the uniformity of one ViT and one
 # ResNet again. Does the difference grow or shrink? Find the answer in {numref}`fig-panel-r21-1`, too.
@@ -511,20 +619,32 @@ book.tables(recorded)
 # ::::{solution} ex-view
 # :class: dropdown
 # ```python
-# from seelike import capture
+# from seelike import capture, checks
 #
 # pair = {k: cast[k] for k in pairs[0]}
 # pooled = sweep(pair, images, "all", view=capture.gap).compute()
+# mine = {}
 # for name in pair:
 #     own = pooled.index.str.startswith(name + "/")
-#     print(name, maps.uniformity(pooled.to_numpy()[np.ix_(own, own)]))
+#     mine[name] = maps.uniformity(pooled.to_numpy()[np.ix_(own, own)])
+# print(mine)
+# checks.check_view(mine, cast, images, similarity)
 # ```
 #
 # Pooling drops what depends on position, and in the ViT also the class token. A claim that changes with the view is a claim about the view.
 # ::::
 #
-# :::{exercise} Open: skip connections or attention?
+# :::{exercise} Open: skip connections or attention? (30 minutes)
 # :label: ex-cause
 # A ViT differs from a ResNet in how it mixes positions, and in how its skip connections run. Design networks that separate the two as
 # causes of uniformity.
+# :::
+#
+# :::{solution} ex-cause
+# :class: dropdown
+# Two by two: mixing by attention or by a convolution over the grid of tokens, crossed with one skip per branch over one constant width, as in the ViT, or with
+# stages whose boundaries change the width and leave the skip a projection, as in the ResNet. Train all four by
+# one recipe and several seeds, and take the untrained versions along. If uniformity follows the columns of this table, the skips are its cause; if it follows the
+# rows, attention is. The Mixer in {numref}`fig-uniformity` is a third way of
+# mixing with the ViT's skips, but it has other initial weights and sees all positions, so that it separates less than it seems.
 # :::

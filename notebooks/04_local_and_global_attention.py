@@ -19,16 +19,22 @@
 # **You will learn** to measure how far a head looks and how sharply, why the class token spoils the naive measure, and when a claim about
 # local heads cannot be asked at all.
 #
-# *Reading: 10 minutes. Running: {seconds}`04` on two cores. Before this: {ref}`sec-cka`.*
+# *Reading: 14 minutes. Running: {seconds}`04` on two cores. Before this: {ref}`sec-cka`.*
+#
+# :::{finding} R21-8 summary not testable here; R21-9 summary not testable here; R21-10 summary not testable here; R21-11 summary not testable here; R21-8 low > 0.5; R21-9 low > 0.5; R21-9 beyond_control no
+# :title: What we found
+# **No head of ours learned to look near**: the most local head of the first {term}`block` reaches {claim}`R21-8` of the distance of a head that looks everywhere
+# alike. What the paper says of local heads, four claims, can therefore not be
+# tested on these networks, whatever their other numbers are. **All heads at the top are global** ({claim}`R21-9`), but that is where an untrained network starts. A
+# pretrained ViT beside them has near and far heads: the measure sees them.
+# :::
 #
 # ## The question
 #
-# A convolution sees its neighbourhood. A head of attention may look anywhere, from the first block on. Where does it look?
+# A convolution sees its neighbourhood. A {term}`head of attention <attention head>` may look anywhere, from the first block on. Where does it look?
 # {cite:t}`raghu2021` (Figs 3 and 4) find local and global heads side by side in the first blocks of large ViTs, and only global
 # ones at the top. Trained on ImageNet alone, the same large ViTs have no local heads, and they are worse. Heads that look nearby
 # also give features that resemble early ResNet layers (their Fig. 5). Locality, they conclude, is something that a large ViT learns, given enough data.
-#
-# *Guess:* a small ViT with three heads a block, trained on a few ten thousand pictures of single objects: does it learn local heads?
 
 # %% tags=["parameters"]
 tier = "scenes"
@@ -51,13 +57,14 @@ book = Chapter("04", tier)
 # ## Method: how far a head looks, and how sharply
 #
 # Let $a_{qk}$ be the attention that query patch $q$ pays to key patch $k$, and $d_{qk}$ the distance between the centres of the two patches in pixels.
-# The *mean attention distance* of a head is
+# The *mean* {term}`attention distance` of a head is
 #
 # $$
 # D = \frac{1}{N} \sum_q \frac{\sum_k a_{qk}\, d_{qk}}{\sum_k a_{qk}},
 # $$ (eq-distance)
 #
-# averaged over images, where $N$ is the number of patches. Both sums run over patches only. The class token has no place, so it is left out as query and as key. The
+# averaged over images, where $N$ is the number of patches. Both sums run over {term}`patches <patch>` only. The {term}`class token` has no place, so it is left out
+# as query and as key. The
 # denominator makes up for what it took.
 #
 # Two reference heads give the scale. A head that attends to its own patch only has distance 0. One that attends to all patches alike has
@@ -83,6 +90,12 @@ print(f"uniform attention, in pixels: {', '.join(found)}")
 
 # %% [markdown]
 # Each entry holds an array of batches and heads for every block; attention maps themselves were reduced as they were made.
+#
+# :::{guess} A small ViT with three heads a block, trained on pictures of single objects: will it have heads that look near?
+# - Yes, in its first blocks.
+# - Yes, in its last blocks.
+# - No.
+# :::
 
 # %% tags=["hide-input"]
 BLOCKS = {0: "first block", 1: "second", -2: "last but one", -1: "last"}
@@ -155,10 +168,17 @@ axes[0, 0].legend(loc="lower right", fontsize=8, bbox_to_anchor=(1, 0.14))
 book.sign(fig, book.seeds[:1])
 
 # %% [markdown]
-# In the paper's ViTs, and in the large pretrained one where it is shown, the first blocks hold heads at very different distances. The heads of our
-# small ViTs differ by a few per cent of the uniform distance.
+# :::{finding} R21-8 low > 0.5; R21-9 low > 0.5; R21-8 testable no
+# :title: Near or far
+# No: they are far from the shaded part, in the first block ({claim}`R21-8`) as in the last two ({claim}`R21-9`). In the paper's ViTs, and in the pretrained one
+# where it is shown, the first blocks hold heads at very different distances;
+# those of our small ViTs hardly differ.
+# :::
 #
-# Is their attention then an average over everything? Distance cannot tell. Entropy can:
+# :::{guess} These heads stand near the distance of uniform attention. Do they average over the whole image?
+# - Yes: uniform distance means uniform attention.
+# - Not necessarily: a look at a few patches, near and far, has the same mean distance.
+# :::
 
 # %% mystnb={"figure": {"name": "fig-attention-entropy", "caption": "Every head of every block: entropy of its attention against its distance, both over those of uniform attention, which is the upper right corner (dotted). Colours from dark to bright: from the first block to the last. Far down, a head is selective; far left, it is local."}, "image": {"alt": "Scatter plots, one panel per network, of attention entropy against attention distance of all heads, coloured by depth. Points of the untrained network lie in the corner of uniform attention. Trained heads keep about its distance, and some lie well below its entropy."}} tags=["hide-input"]
 # needs: any heads
@@ -183,7 +203,8 @@ axes[0, 0].set(ylabel="entropy / uniform")
 book.sign(fig, book.seeds[:1])
 
 # %% [markdown]
-# *Global* says where a head looks on average, and not that it looks at everything: read the height of the points.
+# Not necessarily: trained heads keep the distance and lose entropy, most of all in the ViT that averages its tokens. *Global* says where a head looks on average,
+# and not that it looks at everything.
 #
 # ## A misconception: dropping the class token is enough
 #
@@ -209,6 +230,12 @@ book.sign(fig, book.seeds[:1])
 # The paper compares two data sets. Scenes never run out, so we can trace a curve: the same recipe on 3, 10, 30 and 100 % of a
 # base set of 6,400 scenes, and on ten times as many. Every run sees 64,000 images; only the number of *different* ones changes. A second series has
 # half the width. These runs are shorter than the main ones, and there is one of each.
+#
+# :::{guess} The paper's large ViTs lose their local heads when they have less data. What will ours do?
+# - Lose local heads as data gets scarce.
+# - Gain them.
+# - Neither: there are none to lose.
+# :::
 
 
 # %%
@@ -259,12 +286,16 @@ for ax in axes[:, 0]:
 book.sign(fig, [0])
 
 # %% [markdown]
-# There is nothing to lose: no share of the data gives these ViTs a local head. The question of the paper's Fig. 4 does not arise.
+# :::{finding} R21-10 summary not testable here
+# :title: Nothing to lose
+# Neither: no share of the data gives these ViTs a local head, so that the question of the paper's Fig. 4 does not arise.
+# :::
 #
 # ## Do local heads resemble a ResNet?
 #
 # Take the first block. Every subset of its heads gives features: the heads' outputs, before they are projected and added. We
-# compare each subset with early units of the ResNet by CKA. Concatenated features add their Gram matrices, so one matrix per head serves all subsets. The paper slides a
+# compare each subset with early units of the ResNet by {term}`CKA`. Concatenated features add their Gram matrices, so one matrix per head serves all subsets. The
+# paper slides a
 # window over its sorted heads, from local to global. We do so where a block has more than four heads. With three, all seven subsets are taken; they overlap, and
 # the ends of the horizontal axis are single heads by construction, so compare subsets of equal size.
 
@@ -320,7 +351,8 @@ book.sign(fig, book.seeds[:1])
 # ## Four claims, and whether they can be asked
 #
 # All four speak of heads that differ. So each has a precondition: between the nearest head and the farthest lies more than a quarter of the uniform
-# distance, which on our grids of 8 by 8 patches is about the width of one patch. The quarter was part of the first rule, which is older than the book's networks, though not
+# distance, which on our grids of 8 by 8 patches is about the width of one patch. The quarter was part of the first rule, which is older than the book's networks,
+# though not
 # than their pilot runs. Noise does not set it. Images move a head's mean distance by less than a hundredth, and untrained heads lie within a
 # hundredth of each other, so that a few per cent are well measured. They are just not what the paper calls local and global.
 
@@ -454,36 +486,84 @@ book.tables(recorded)
 # %% [markdown]
 # ## What it means
 #
-# **Our small ViTs cannot test what the paper says about local heads.** The most local head of the first block reaches {claim}`R21-8` of
-# the uniform distance on Scenes, and {claim}`R21-8 @ cifar10` on CIFAR-10. Without a local head at any share of the data there is none to lose, so the claim about
-# little data cannot be asked either: {claim}`R21-10` is the ratio of the most local head's distance after little data to that after much. The pretrained ViT of
-# {numref}`fig-recorded-distance` has near and far heads. It differs from ours in size, data and resolution at once, so that it shows that the measure can see
-# them and not what makes them.
+# :::{finding} R21-8 summary not testable here; R21-8 low > 0.5; R21-8 @ cifar10 low > 0.5; R21-10 summary not testable here; R21-11 summary not testable here
+# :title: Local heads
+# **Our small ViTs cannot test what the paper says about local heads.** The most local head of the first block reaches {claim}`R21-8` of the uniform distance on
+# Scenes, and {claim}`R21-8 @ cifar10` on CIFAR-10: there is none.
+# So there is none to lose with little data ({claim}`R21-10`, the most local head's distance after little data over that after much), and no near and far subsets of
+# heads of which one could resemble a ResNet more ({claim}`R21-11`, a mean
+# correlation over subsets whose distances differ by a few per cent).
+# :::
 #
+# :::{finding} R21-9 low > 0.5; R21-9 @ cifar10 low > 0.5; R21-9 beyond_control no; R21-9 summary not testable here
+# :title: Global heads
 # **All heads at the top are global, and this proves nothing.** The most local head of the top two blocks reaches {claim}`R21-9` of the uniform distance,
-# {claim}`R21-9 @ cifar10` on CIFAR-10. The untrained network passes better, with heads at exactly 1: *global* is where a ViT starts. So the claim cannot hold beyond its control in any network,
-# however it was trained. What training could show is that lower heads leave this state and upper ones stay.
+# {claim}`R21-9 @ cifar10` on CIFAR-10. The untrained network passes better, with heads at
+# exactly 1: *global* is where a ViT starts, and no training can put the claim beyond that.
+# **Global heads need not be averages**: some trained heads look at few patches, near and far ({numref}`fig-attention-entropy`).
+# :::
 #
-# **Which heads resemble a ResNet cannot be asked of subsets that all reach as far.** The mean correlation over units is {claim}`R21-11`,
-# {claim}`R21-11 @ cifar10` on CIFAR-10, over subsets whose distances differ by a few per cent. Its interval now resamples distance and CKA together; seven overlapping subsets are few whatever it says.
+# **Why?** With small random weights all queries fit all keys about equally well, so that the softmax of an untrained head gives all patches the same weight; that is
+# certain. Why training leaves it near there is a conjecture: three heads a block cannot spare one for the
+# neighbourhood, a patch of an eighth of the image is itself a neighbourhood, and one large object in an image rewards a look at content wherever it lies. Low
+# entropy at a uniform distance fits the last.
 #
-# **Global heads need not be averages.** {numref}`fig-attention-entropy` shows heads at the uniform distance whose entropy is well below uniform, mostly in the ViT with average pooling.
-# They look at few patches, near and far: at content, one would guess, which mean distance cannot see.
+# **What the paper found.** Local and global heads side by side in the first blocks of ViT-L/16 and ViT-H/14 with 300 million images, only global ones with ImageNet
+# alone. Its smallest network, B/32, keeps its local heads with little data
+# (Fig. C.5). Ours are smaller still, so that little data is no ready excuse for us. The pretrained ViT of {numref}`fig-recorded-distance` differs from ours in size,
+# data and resolution at once: it shows that the measure can see near heads,
+# not what makes them.
 #
-# In the paper large ViTs lose their local heads when they have less data; its smallest, B/32, keeps them (Fig. C.5). Ours are smaller still, so little data is no
-# ready excuse.
+# **What would change our mind.** Smaller patches and more heads on the same scenes: if heads of one network then spread over more than a quarter of the uniform
+# distance, all four claims could be asked here. If they still did not, we would take
+# the images, and not the architecture, for the reason. Neither was trained here.
 #
 # ## What this tier cannot decide
 #
-# In the last block of the ViT with a class token nothing downstream reads the patch tokens, so that their attention there receives no gradient of its own.
-# Read the last line of every panel with that in mind; the ViT with average pooling has no such block.
+# :::{admonition} Read every number of this chapter with this in mind
+# :class: note
+# - In the last block of the ViT with a class token nothing downstream reads the patch tokens, so that their attention there receives no gradient of its own: read
+#   the last line of its panels with that in mind. The ViT with average pooling
+#   has no such block.
+# - Three heads a block are few; the paper's ViT-L has sixteen. On a grid of eight by eight patches a neighbour is already far.
+# - Seven overlapping subsets of three heads are few, whatever an interval says that resamples images.
+# - The networks of the data series were trained once each.
+# :::
 #
-# Three heads a block are few: the paper's ViT-L has sixteen, and can spare a few for the neighbourhood. A patch of ours is an eighth of the image, so that a neighbour is already far. And images of one
-# large object reward a global look.
+# ## Quiz
+#
+# :::{quiz} The class token's column is dropped, and the rest of a row is not renormalised. A head that gives half of its attention to the class token then seems
+# - [ ] more global. ~ What was dropped counts as distance zero, and that lowers the mean.
+# - [x] more local. ~ Half of its weight counts as if it had gone to the patch itself.
+# - [ ] the same. ~ It is after renormalising that the class token's share plays no part.
+# :::
+#
+# :::{quiz} Every patch of an image attends to one single patch in a far corner. What do distance and entropy say?
+# - [x] Large distance, entropy zero. ~ Distance alone would call this head global; entropy says that it looks at one place only.
+# - [ ] Small distance, entropy zero. ~ One patch in a far corner is far for most patches.
+# - [ ] Large distance, entropy of a uniform head. ~ A uniform head spreads its weight; this one puts it all in one place.
+# :::
+#
+# :::{quiz} A head attends to the eight patches around its own, to each alike, on our grid of eight by eight. About where does it stand on our axis, on which 1 is uniform attention?
+# - [ ] At 0. ~ That is a head that attends to its own patch only.
+# - [ ] At 1. ~ That is a head that attends to all patches of the image alike.
+# - [x] At 0.3. ~ The eight lie at one or at about 1.4 patches, on average 1.2; uniform attention reaches about 4.1 patches.
+# :::
+#
+# :::{quiz} A claim orders subsets of heads by how far they look. In your network all subsets look equally far, to a few per cent. What should the claim get?
+# - [ ] *Contradicted*, if the order comes out wrong. ~ The order of near ties says nothing about near and far heads.
+# - [x] *Not testable*. ~ The claim speaks about heads that differ. A precondition should say so before the number is looked at.
+# - [ ] *Holds*, if the correlation is strong. ~ A correlation sees ranks: it can be perfect over differences that mean nothing.
+# :::
+#
+# :::{quiz} All heads of a trained ViT's top blocks are global. Why does this not show that training made them so?
+# - [ ] Because only the top blocks were looked at. ~ The claim is about the top blocks.
+# - [ ] Because attention has no gradient in the last block. ~ That concerns patch tokens of one block beside a class token.
+# - [x] Because heads are global before training. ~ With small random weights attention is nearly uniform: the claim holds in the control.
+# :::
 #
 # ## Exercises
-#
-# :::{exercise} Warm-up: the global line
+# :::{exercise} Warm-up: the global line (5 minutes)
 # :label: ex-global-line
 # On a grid of two by two patches of 8 pixels, what is the distance of uniform attention, the patch itself included?
 # :::
@@ -493,7 +573,7 @@ book.tables(recorded)
 # Each patch sees itself at 0, two at 8 and one at $8\sqrt2$ pixels: $(0 + 8 + 8 + 11.3)/4 = 6.8$ pixels.
 # :::
 #
-# :::{exercise} Code: who looks at the class token?
+# :::{exercise} Code: who looks at the class token? (15 minutes)
 # :label: ex-prefix
 # Print for every block the share of the patches' attention that the class token receives (`attention.prefix_mass`). Where is it largest?
 # :::
@@ -501,20 +581,30 @@ book.tables(recorded)
 # ::::{solution} ex-prefix
 # :class: dropdown
 # ```python
+# from seelike import checks
 # from seelike.capture import attention as maps
 #
 # x, _ = next(iter(images))
-# with maps(cast["vit_cls-0"], reduce=attention.prefix_mass) as found:
-#     cast["vit_cls-0"](x)
+# with maps(cast[vits[0]], reduce=attention.prefix_mass) as found:
+#     cast[vits[0]](x)
 # for name, mass in found.items():
 #     print(name, mass.mean(0))
+# checks.check_prefix({name: mass.mean(0) for name, mass in found.items()}, cast, x)
 # ```
 #
 # Mass times distance, averaged over queries, over the distance itself, is the loss in {numref}`fig-misread-distance`, block by block.
 # ::::
 #
-# :::{exercise} Open: local by design
+# :::{exercise} Open: local by design (60 minutes)
 # :label: ex-local
 # Initialise one head of each block so that it attends to neighbours only (a bias on the logits by distance). Does training keep it
 # local, and does the network need less data?
+# :::
+#
+# :::{solution} ex-local
+# :class: dropdown
+# Add a learned bias to the logits, one number per head and distance, that starts at minus the distance for one head and at zero for the others. Measure the distance
+# of that head along training. A control starts all heads at zero: the
+# bias alone, without the start, may help. For data, train both at every share of {numref}`fig-attention-data` and over several seeds, and compare curves of
+# accuracy; one network at one share says nothing.
 # :::

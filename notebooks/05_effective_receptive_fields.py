@@ -19,17 +19,24 @@
 # **You will learn** to ask which pixels a position in a network depends on, why the plain gradient says nothing after a LayerNorm, why half
 # of a field's mass may miss the point, and what the skip connection does to the answer.
 #
-# *Reading: 9 minutes. Running: {seconds}`05` on two cores. Before this: {ref}`sec-attention`.*
+# *Reading: 13 minutes. Running: {seconds}`05` on two cores. Before this: {ref}`sec-attention`.*
+#
+# :::{finding} R21-12 summary holds; R21-12 low > 2; R21-12 beyond_control yes; R21-13 summary holds; R21-13 beyond_control yes; R21-14 direction reversed; R21-14 beyond_control no
+# :title: What we found
+# **A ViT looks wide at once, a ResNet step by step.** After its first {term}`block` the ViT's field is several times as wide as the ResNet's ({claim}`R21-12`), and
+# it reaches most of its final width much earlier in depth ({claim}`R21-13`).
+# Both are the paper's findings, and both go beyond what untrained networks show. **The strong centre is another story**: {term}`skip connections <skip connection>`
+# add to it ({claim}`R21-14`), but the own patch stands out without them as well,
+# and in an untrained network they add more.
+# :::
 #
 # ## The question
 #
 # Attention distance says where a head looks. It does not say what arrives. A position may attend to the whole image and still
-# depend mostly on its own patch, because the skip connection carries that patch past every block. The *effective receptive field*
+# depend mostly on its own patch, because the skip connection carries that patch past every block. The {term}`effective receptive field`
 # {cite:p}`luo2016` asks the network itself: how much does each pixel move this position? {cite:t}`raghu2021` (Figs 6 and C.1 to C.4)
 # find that fields of a ResNet grow slowly, while those of a ViT are large early, become global about midway, and keep a strong centre
 # that comes from the skip connections.
-#
-# *Guess:* after the first block of a ViT, how much of what a position depends on lies outside its own patch?
 
 # %% tags=["parameters"]
 tier = "scenes"
@@ -88,9 +95,16 @@ for title, s in {"equal signs": 1.0, "random signs": signs}.items():
 #
 # ## Before and after the sum
 #
-# Each residual sum can be heard at two places: the *branch* alone, before it is added, and the *stream* after it. The paper's main figure
-# shows the stream after the attention sublayers of its ViT and after the blocks of its ResNet. Every layer costs two backward passes, so of each network we take only what is read below: all
+# Each residual sum can be heard at two places: the *branch* alone, before it is added, and the {term}`stream <residual stream>` after it. The paper's main figure
+# shows the stream after the attention sublayers of its ViT and after the blocks of its ResNet. Every layer costs two backward passes, so of each network we take
+# only what is read below: all
 # sublayers of one network of a kind, block outputs of all that a claim compares, and the late attention sublayers of every ViT.
+#
+# :::{guess} One block up: which pixels will the middle position of a ViT depend on, and which that of a ResNet?
+# - Both on a spot around the position.
+# - The ViT on all of the image alike, the ResNet on a spot.
+# - The ViT mostly on its own patch and a little on all of the image, the ResNet on a spot.
+# :::
 
 # %% tags=["hide-input"]
 cast = book.cast("vit_cls", "resnet", "mixer", untrained=("vit_cls", "resnet"))
@@ -163,7 +177,7 @@ for ax, title in zip(axes[0], ("lowest", "", "middle", "", "highest")):
 book.sign(fig, book.seeds[:1] or [0])
 
 # %% [markdown]
-# The ViT's field has two parts from the first block on: a bright own patch, and a faint remainder over the whole image. The ResNet's is one spot that grows.
+# The ViT mostly on its own patch and a little on all of the image: its field has these two parts from the first block on. The ResNet's is one spot that grows.
 # All sublayers of both, as in the paper's Figs C.1 to C.3, are folded away here:
 
 # %% mystnb={"figure": {"name": "fig-erf-all", "caption": "All layers, from low (top) to high: ViT, before and after the sum of attention, before and after that of the MLP; ResNet, before the sum and after the block. Square root of the field, each map scaled to its own maximum. A network that is lacking leaves its columns out."}, "image": {"alt": "A long grid of square heat maps, one row per block and six columns: four for the sublayers of a ViT before and after their residual sums, and two for the branch and the output of ResNet blocks."}} tags=["hide-cell"]
@@ -199,7 +213,8 @@ book.sign(fig, book.seeds[:1] or [0])
 # %% [markdown]
 # ## How wide is a field?
 #
-# The radius that holds half of the mass is a common answer, and a poor one here. If half of the mass lies in the own patch, the other half may lie next to it
+# The {term}`radius that holds half of the mass <half-mass radius>` is a common answer, and a poor one here. If half of the mass lies in the own patch, the other
+# half may lie next to it
 # or anywhere: the radius is the same. The question is about that other half. So we take the *root mean square distance* of the mass from its
 # centre, the root of the second moment, which sees the tail:
 #
@@ -209,6 +224,12 @@ book.sign(fig, book.seeds[:1] or [0])
 # $$ (eq-width)
 #
 # A field that is the same everywhere is fully global; we divide by its width.
+#
+# :::{guess} How will widths go with depth?
+# - Both families widen steadily.
+# - The ViT is wide from the start and gains little; the ResNet widens block by block.
+# - The ViT widens in one step near the middle; the ResNet widens block by block.
+# :::
 
 # %%
 grown = {
@@ -248,7 +269,13 @@ ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2, fontsize=8.5
 book.sign(fig)
 
 # %% [markdown]
-# The same fields by other measures of width. Half of the mass puts the two families side by side after the first block; nine tenths and the
+# :::{finding} R21-12 summary holds; R21-13 summary holds
+# :title: Wide at once
+# The ViT is wide from the start ({claim}`R21-12`, ViT over ResNet after the first block) and has most of its final width there ({claim}`R21-13`, depth at which it
+# is reached, ViT minus ResNet).
+# :::
+#
+# The same fields by other measures of width. Half of the mass puts the two families nearly side by side after the first block; nine tenths and the
 # second moment set them apart.
 
 # %%
@@ -269,6 +296,13 @@ pd.DataFrame(
 
 # %% [markdown]
 # ## What the skip connection hides
+#
+# The paper finds that late attention has no dominant centre before the sum, so that the centre must come with the skip connection.
+#
+# :::{guess} Take the residual sum away and listen to late attention alone. Does the own patch still stand out?
+# - No: the skip connection alone carries it.
+# - Yes: attention itself depends most on the own patch.
+# :::
 
 # %%
 # needs: vit_cls
@@ -300,10 +334,14 @@ for ax, (title, tap) in zip(axes[1:], last.items()):
 book.sign(fig, book.seeds[:1])
 
 # %% [markdown]
-# The first point of the line *after the sum* answers the guess: what it leaves to 1 comes from outside the own patch.
+# :::{finding} R21-14 direction reversed; R21-14 testable yes
+# :title: The centre without the skip
+# Yes: before the sum as well, no other patch holds as much of the field as the own one. The skip connection adds to it ({claim}`R21-14`, share after the sum minus
+# before it).
+# :::
 #
-# The paper finds that late attention has no dominant centre before the sum, so that the centre must come with the skip connection. How much does the own
-# patch still hold here?
+# What the first point of the line *after the sum* leaves to 1 comes from outside the own patch after one attention sublayer already. In late attention the own patch
+# holds:
 
 
 # %%
@@ -479,32 +517,87 @@ book.tables(recorded)
 # %% [markdown]
 # ## What it means
 #
-# **After the first block the ViT's field is wider than the ResNet's, as the paper says.** The ratio of widths is {claim}`R21-12` on
-# Scenes, {claim}`R21-12 @ cifar10` on CIFAR-10; that of untrained networks is the control. The first edition of this page said the opposite of the same fields. It compared radii that hold half of the mass, and
-# these see only the own patch. The units are not alike: one ViT block follows a patch of many pixels, one ResNet block follows a stem of convolutions.
+# :::{finding} R21-12 summary holds; R21-12 beyond_control yes; R21-13 summary holds; R21-12 @ cifar10 low > 1; R21-13 @ cifar10 high < 0
+# :title: How wide, how early
+# **After the first block the ViT's field is wider than the ResNet's.** The ratio of widths is {claim}`R21-12` on Scenes, {claim}`R21-12 @ cifar10` on CIFAR-10, and
+# larger than that of untrained networks.
+# **The ViT's field reaches most of its final width much earlier in depth.** ViT minus ResNet, as a share of the depth: {claim}`R21-13`, {claim}`R21-13 @ cifar10` on
+# CIFAR-10.
+# :::
 #
-# **The ViT's field reaches most of its final width much earlier in depth.** ViT minus ResNet, as a share of the depth: {claim}`R21-13`,
-# {claim}`R21-13 @ cifar10` on CIFAR-10. The paper finds its ViT global about midway. Ours has most of its width after the first block
-# and grows little from there, so that early is the better word. And *most of its final width* is less than *global*: compare the last widths in the table above,
-# where the ResNet, which starts far behind, ends a little ahead.
+# :::{finding} R21-14 summary holds in part; R21-14 direction reversed; R21-14 beyond_control no; R21-14 @ cifar10 direction reversed
+# :title: The centre
+# **The skip connection adds to the centre, and the centre is there without it.** Share of the own patch after the sum minus before it, late attention:
+# {claim}`R21-14`, {claim}`R21-14 @ cifar10` on CIFAR-10. Before the sum the own patch is
+# ahead of every other as well. And the difference alone shows no learning: it is larger in an untrained ViT. Training moves the centre *into* the branch.
+# :::
 #
-# **The skip connection adds to the centre, and the centre is there without it.** Share of the own patch after the sum minus before it, late attention: {claim}`R21-14`,
-# {claim}`R21-14 @ cifar10` on CIFAR-10. In the paper late attention has no dominant centre before the sum. In ours the own patch stands out before the sum as well, in the
-# map and in the table. And the difference alone shows no learning: with random weights attention averages over everything and the skip carries nearly all of the centre, so that the
-# untrained difference is larger than the trained one. Training moves the centre *into* the branch.
+# **Why?** Attention reaches every patch in one block, a convolution of three by three one pixel further: that is architecture, and it decides which family *can* be
+# wide early. That the trained ratio exceeds the untrained one says that training
+# uses the reach. For the centre: with random weights attention averages over everything and the skip carries nearly all of the own patch. That training makes late
+# heads look at their own patch again, because a token mostly needs to refine
+# what it already has, is a conjecture.
+#
+# **What the paper found.** Fields of a ResNet grow slowly; those of a ViT are large early and global about midway, with a strong centre that disappears before the
+# sum. Ours have most of their width after the first block and grow little
+# from there, so that *early* is the better word; and most of the final width is less than *global*: the table above shows which family ends wider. The centre does
+# not disappear in ours. Half-mass radii put the families
+# nearly side by side, because they see little but the own patch: the first edition of this page rested on them.
 #
 # Compare {numref}`fig-erf-maps` with {numref}`fig-attention-distance`. Attention may be spread over the whole image while the stream
 # still depends more on its own patch than on any other.
 #
+# **What would change our mind.** A ViT whose patches are no larger than what the ResNet's first block sees: if the ratio of widths fell to that of untrained
+# networks, our result would be about patches, not about what a ViT learns. And fields by
+# covering patches instead of gradients (the last exercise): if the own patch no longer stood out before the sum, the centre would belong to the gradient. Neither
+# was run.
+#
 # ## What this tier cannot decide
 #
-# A gradient is a local answer: it says what a small change of a pixel would do, not what the network would do without it. On images of 64 by 64
-# pixels, cut into 8 by 8 patches, there is little room between local and global, and the theoretical field of our ResNet covers the whole image before its last stage. The paper's images have 224 by 224 pixels. And in the last block of the ViT with a class token, the patches are
-# not read by anything ({ref}`sec-attention`): their fields there were never trained for.
+# :::{admonition} Read every number of this chapter with this in mind
+# :class: note
+# - A gradient is a local answer: it says what a small change of a pixel would do, not what the network would do without it.
+# - The units are not alike: one ViT block follows a patch of many pixels, one ResNet block follows a stem of convolutions.
+# - On images of 64 by 64 pixels, cut into 8 by 8 patches, there is little room between local and global, and the theoretical field of our ResNet covers the whole
+#   image before its last stage. The paper's images have 224 by 224 pixels.
+# - In the last block of the ViT with a class token the patches are not read by anything ({ref}`sec-attention`): their fields there were never trained for.
+# - CIFAR-10 has one network of a kind.
+# :::
+#
+# ## Quiz
+#
+# :::{quiz} You differentiate the mean over all channels of a token that has just left a LayerNorm with weights one and biases zero. What is the gradient?
+# - [ ] The effective receptive field. ~ The mean lets channels cancel each other; here they cancel completely.
+# - [x] Zero. ~ Such a norm makes the mean over channels zero for every input, and what never changes has no gradient.
+# - [ ] The derivative of the first channel. ~ Every channel takes part with the same sign.
+# :::
+#
+# :::{quiz} More than half of a field's mass lies within four pixels of its centre. The rest moves outwards, evenly on all sides, to the edges of the image. What happens to the radius that holds half of the mass?
+# - [x] Nothing. ~ That is why this chapter takes the second moment, which sees the tail.
+# - [ ] It grows a little. ~ It never sees where the rest lies.
+# - [ ] It grows to half of the image. ~ It stops at the first half of the mass, which lies within four pixels.
+# :::
+#
+# :::{quiz} A head attends to all patches alike. Can the stream after it still depend mostly on its own patch?
+# - [ ] No: what attention mixes is mixed. ~ The sum keeps the token beside the mixture.
+# - [ ] Only in an untrained network. ~ It depends on the norms of what is carried and what is added, trained or not.
+# - [x] Yes. ~ The skip connection adds the own token; the head adds a mean in which it is one of many.
+# :::
+#
+# :::{quiz} After the sum, the share of the own patch is larger than before it, in a trained ViT. What would show that training brought this about?
+# - [ ] A narrow interval above zero. ~ It shows that the difference is there, not where it comes from.
+# - [x] A smaller difference in the untrained ViT. ~ With random weights the skip carries the patch anyway: only what exceeds that can be learned.
+# - [ ] The same difference on other images. ~ That shows that it does not depend on these images.
+# :::
+#
+# :::{quiz} The *theoretical* field of a ResNet's layer covers the whole image, its effective field a third of it. How is that possible?
+# - [ ] One of the two was measured wrongly. ~ They are different questions.
+# - [ ] Skip connections cut off far pixels. ~ They carry near ones along; nothing is cut off.
+# - [x] Far pixels are connected, but by few paths. ~ The centre of a window is reached in many ways and its rim in one; the gradient weighs pixels by what arrives.
+# :::
 #
 # ## Exercises
-#
-# :::{exercise} Warm-up: a disc
+# :::{exercise} Warm-up: a disc (5 minutes)
 # :label: ex-disc
 # A field is the same everywhere in a disc of radius $r$ and zero outside. What is its half-mass radius?
 # :::
@@ -514,7 +607,7 @@ book.tables(recorded)
 # The disc of half the area has radius $r/\sqrt 2$.
 # :::
 #
-# :::{exercise} Code: an edge token
+# :::{exercise} Code: an edge token (15 minutes)
 # :label: ex-edge-field
 # `erf.centre` takes the middle position. Write your own that takes the corner, and compare the two radii in the last block of the
 # ViT. Whose field is larger?
@@ -523,6 +616,8 @@ book.tables(recorded)
 # ::::{solution} ex-edge-field
 # :class: dropdown
 # ```python
+# from seelike import checks
+#
 # with capture(vit, ["blocks.7"], reduce=lambda h: h.clone()) as found:
 #     vit(x)
 # for token in (1, 37):  # corner and middle
@@ -530,13 +625,22 @@ book.tables(recorded)
 #     s = torch.randint(0, 2, h.shape) * 2 - 1
 #     (g,) = torch.autograd.grad((h * s).sum(), x, retain_graph=True)
 #     print(erf.radius(g.square().sum(1).sqrt().mean(0).numpy()))
+# checks.check_edge_field(lambda h: h[:, 1])
 # ```
 #
 # Token 0 is the class token, so token 1 is the corner. Its mass can only lie on one side, so compare with care: the radius is
 # taken around the centre of the mass, not around the token.
 # ::::
 #
-# :::{exercise} Open: remove instead of differentiate
+# :::{exercise} Open: remove instead of differentiate (45 minutes)
 # :label: ex-occlude
 # Replace the gradient by the change when a patch is covered by its mean colour. Does the order of ViT and ResNet stay?
+# :::
+#
+# :::{solution} ex-occlude
+# :class: dropdown
+# For every patch, cover it, and take the norm of the change of the vector at the middle position, averaged over images. This gives one number a patch, 64 in all,
+# and the width of this map is comparable between the families because the
+# covered patches are the same. Covering is a large change, so that saturation and the odd look of a flat patch enter: repeat it with a patch of another image in its
+# place. Compare ratios after the first block, over several seeds.
 # :::

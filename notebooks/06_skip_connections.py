@@ -19,16 +19,24 @@
 # **You will learn** to measure what a skip connection carries, to tell the class token's path from that of the patches, and what
 # happens to a ViT that is trained without the skips of one block.
 #
-# *Reading: 9 minutes. Running: {seconds}`06` on two cores. Before this: {ref}`sec-erf`.*
+# *Reading: 12 minutes. Running: {seconds}`06` on two cores. Before this: {ref}`sec-erf`.*
+#
+# :::{finding} R21-17 summary holds; R21-17 beyond_control yes; R21-17 robust 12 of 12; R21-18 summary open; R21-16 direction holds; R21-16 beyond_control no
+# :title: What we found
+# **Train a ViT without the {term}`skip connections <skip connection>` of a middle block, and the layers before that block have little in common with those behind it**
+# ({claim}`R21-17`). A ResNet without one skip connection is divided far less. **The cut and its price are two things:** without the skips of a late block the network is
+# divided as sharply as without those of a middle one, and loses no accuracy (one network); what the middle cut costs differs from seed to seed ({claim}`R21-18`). In a ViT,
+# skip connections outweigh branches by more than in a ResNet ({claim}`R21-16`), but that is so before training, too.
+# :::
 #
 # ## The question
 #
 # ViTs and ResNets both add each block's output to its input. {cite:t}`raghu2021` (Figs 7, 8, E.1 and E.2) ask how much of the sum is
-# input. In a ViT, they find, much more than in a ResNet. In the lower half the skip connection carries the class token; in the upper
-# half, the patches. And a ViT trained without the skip connections of one block falls into two parts that are unlike each other.
+# input. In a ViT, they find, much more than in a ResNet. In the lower half the skip connection carries the {term}`class token`; in the upper
+# half, the patches. And a ViT trained without the skip connections of one {term}`block` falls into two parts that are unlike each other.
 #
-# *Guess:* take the skip connections out of an early, a middle or a late block. Which cut divides the network most sharply, and which costs
-# the most accuracy?
+# This matters beyond the two families. What a branch adds is what a block computed; what the skip connection carries is what it left as it was. The ratio of the two says
+# where a network works.
 
 # %% tags=["parameters"]
 tier = "scenes"
@@ -53,7 +61,7 @@ book = Chapter("06", tier)
 # %% [markdown]
 # ## Method: norm ratio and cosine
 #
-# A residual sum is $z + f(z)$: what came, and what the branch adds. At every position we take the *norm ratio* and the cosine,
+# A residual sum is $z + f(z)$: what came along the {term}`residual stream`, and what the branch adds. At every position we take the {term}`norm ratio` and the cosine,
 #
 # $$
 # \rho = \frac{\lVert z \rVert}{\lVert f(z) \rVert} , \qquad \cos\theta = \frac{z \cdot f(z)}{\lVert z \rVert \, \lVert f(z) \rVert} .
@@ -150,10 +158,20 @@ pd.DataFrame(
 ).T.round(2)
 
 # %% [markdown]
+# The rows of the table are networks, its columns the four parts of the claim; a part above 0 is as the paper has it. The class token's path through the MLP is as the paper
+# says in the lower half. In attention the patches' skip connections outweigh the class token's in both halves.
+#
 # ## By depth
 #
-# The cosine tells more. Above 0 a branch strengthens what is there, near 0 it adds something new, below 0 it takes something away. There are two cosines to choose from: of $z$ and the branch
-# $f(z)$, as above, and of $z$ and the *sum* $z + f(z)$. The second says how far the stream turns at one step.
+# :::{guess} Whose norm ratio is larger before any training, when weights are as they were drawn?
+# - The ViT's, by more than after training.
+# - The ViT's, by less than after training.
+# - The ResNet's.
+# - Neither: training makes the difference.
+# :::
+#
+# The cosine tells more. Above 0 a branch strengthens what is there, near 0 it adds something new, below 0 it takes something away. There are two cosines to choose from: of
+# $z$ and the branch $f(z)$, as above, and of $z$ and the *sum* $z + f(z)$. The second says how far the stream turns at one step.
 
 # %%
 curves = {}
@@ -225,15 +243,24 @@ pd.DataFrame(
 ).T.round(2)
 
 # %% [markdown]
-# Two things make the families hard to compare. A ResNet has one sum a block, whose branch ends in a BatchNorm; a ViT has two, whose branches end in a bare linear layer. And in a ResNet like ours a ReLU
-# follows every sum, so an identity skip connection carries nothing negative. Initial weights matter as well. The untrained ViT has small ones, hence weak branches and a large ratio. In the untrained ResNet we set the last norm
-# of each branch to one; training starts it at zero, where the ratio has no bound.
+# :::{finding} R21-16 direction holds; R21-16 beyond_control no
+# :title: Answer
+# The ViT's, by far more than after training. Initial weights of a ViT are small, so its branches add little at first. Training makes them add more, and brings the two families together.
+# :::
 #
 # ## Without the skips of one block
 #
-# Three kinds of ViT were trained from scratch with both skip connections of one block taken out: an early, a middle or a late one (blocks 1, 4 and 6, counted from 0). Their twin has all skips and
-# saw the same images. The middle one has three starts, as has the twin; the others have one. The paper has no such control for convolutional networks; we add a ResNet with the skip connection of one block removed,
-# beside its own twin. The last norm of that block starts at one instead of zero, otherwise it would pass nothing on. All are shorter runs than the main ones.
+# Three kinds of ViT were trained from scratch with both skip connections of one block taken out: an early, a middle or a late one (blocks 1, 4 and 6, counted from 0).
+# Their twin has all skips and saw the same images. The middle one has three {term}`seeds <seed>`, as has the twin; the others have one. The paper has no such control for
+# convolutional networks; we add a ResNet with the skip connection of one block removed, beside its own twin. The last norm of that block starts at one instead of zero,
+# otherwise it would pass nothing on. All are shorter runs than the main ones.
+#
+# :::{guess} Three ViTs are trained without the skips of an early, a middle and a late block. Which loses the most accuracy, and which is divided most sharply?
+# - The early cut does both: everything above it has to live with what it lets through.
+# - The middle cut does both: it leaves the two halves most room to differ.
+# - The late cut does both: the answer is made there.
+# - One cut costs the most, and another divides the most sharply.
+# :::
 
 # %%
 # needs: zoo, vit_middle_skipless
@@ -265,8 +292,8 @@ for ax in axes.flat[len(shown) :]:
 book.sign(fig, [0])
 
 # %% [markdown]
-# Two numbers say how sharp a cut is and what it costs. The *rise of the contrast*: mean CKA of taps on the same side of the changed block's entrance minus that of taps on different sides, compared with
-# the twin. The *cost*: points of test accuracy lost, compared with the twin.
+# Two numbers say how sharp a cut is and what it costs. The *rise of the contrast*: mean {term}`CKA` of {term}`taps <tap>` on the same side of the changed block's entrance
+# minus that of taps on different sides, compared with the twin. The *cost*: points of test accuracy lost, compared with the twin.
 
 # %%
 # needs: zoo, vit_middle_skipless
@@ -315,9 +342,12 @@ ax.set(xlabel="rise of the contrast (CKA)", ylabel="cost in points")
 book.sign(fig, sorted({cards[n].seed for n in rows}))
 
 # %% [markdown]
-# *Answer:* the sharpest cut and the highest price do not go together. Without the skips of the early block the ViT loses the most and is divided the least. Without those of the late block it is divided as sharply as
-# without those of the middle one, at no cost. What the middle cut costs depends on the start. In the ResNet the contrast hardly rises; its block without a skip is the last of the second stage,
-# at another relative depth than the ViT's middle block. Early and late block are one start each.
+# :::{finding} R21-17 summary holds; R21-17 robust 12 of 12; R21-18 summary open
+# :title: Answer
+# The sharpest cut and the highest price do not go together. Without the skips of the early block the ViT loses the most and is divided the least. Without those of the late
+# block it is divided as sharply as without those of the middle one, at no cost. What the middle cut costs depends on the seed. The ResNet is divided least of all, and
+# still pays.
+# :::
 #
 # ## Four claims, decided
 
@@ -389,7 +419,8 @@ book.keep(lines=kept)
 # %% [markdown]
 # ## How much does the analysis matter?
 #
-# Every dot is another reasonable way to ask the same question: other measures, tokens, taps and networks.
+# Every dot is another reasonable way to ask the same question: other measures, tokens, taps and networks. In {numref}`fig-panel-r21-17`, compare the marks of the early,
+# the middle and the late block.
 
 # %% mystnb={"figure": {"name": "fig-panel-r21-16", "caption": "Mean norm ratio, ViT over ResNet, in other analyses. Dotted: equal ratios. Band: the chapter's number."}, "image": {"alt": "Specification curve: sorted estimates with intervals of the ViT's norm ratio over the ResNet's, above rows of marks that say which measure, tokens and networks made each."}} tags=["hide-input"]
 book.panel("R21-16")
@@ -431,28 +462,98 @@ book.tables(recorded)
 # %% [markdown]
 # ## What it means
 #
-# **In the MLP, the skip connection carries the class token through the lower half.** Log ratio, class token minus patches: {claim}`R21-15` on Scenes, {claim}`R21-15 @ cifar10` on CIFAR-10. The paper's Fig. E.1 also sees the change mostly in the
-# MLP. The other three parts of the claim stand in the table under {numref}`fig-phases`: attention and MLP do different things, and an average over both hides what each does. The untrained network has one phase
-# only, because its class token starts small.
+# ### What we found
 #
-# **A ViT's skip connections outweigh its branches more than a ResNet's do.** Norm ratio, ViT over ResNet: {claim}`R21-16`, {claim}`R21-16 @ cifar10`. For untrained networks the factor is far larger. So the order of the families comes with
-# their architecture and initial weights, and training brings them together.
+# :::{finding} R21-17 summary holds; R21-17 beyond_control yes; R21-17 robust 12 of 12; R21-18 summary open
+# :title: A block without skips divides a ViT, wherever it stands
+# Rise of the contrast across the middle block: {claim}`R21-17`. Every other view, choice of taps and block finds a rise as well ({numref}`fig-panel-r21-17`). In the ResNet
+# it rises by far less, so that the cut is no general effect of a missing skip connection. **A late cut is free:** it divides the network as sharply as the middle one, and
+# the network is no less accurate than its twin ({numref}`fig-price`). Points of accuracy that the middle cut costs: {claim}`R21-18`; two seeds lose much, the third hardly
+# anything.
+# :::
 #
-# **Which cosine does the paper draw?** We know its Fig. E.2 second hand only: its axis is said to run from 0.6 to 1. The cosine of skip and branch takes both signs in our ViTs and does not fit on that axis. The cosine of skip and sum does. We
-# could not check which of the two the paper plots.
+# :::{finding} R21-16 direction holds; R21-16 beyond_control no; R21-16 @ cifar10 direction holds; R21-16 @ cifar10 beyond_control no
+# :title: Skip connections outweigh branches more in a ViT, by birth
+# Norm ratio, ViT over ResNet: {claim}`R21-16` on Scenes, {claim}`R21-16 @ cifar10` on CIFAR-10. For untrained networks the factor is far larger. The order of the families
+# comes with their architecture and initial weights.
+# :::
 #
-# **A block without skips cuts a ViT in two.** Rise of the contrast across the middle block: {claim}`R21-17`. In the ResNet it rises by far less, so that the cut is no general effect of a missing skip connection.
+# :::{finding} R21-15 summary holds in part; R21-15 low > 0; R21-15 beyond_control yes; R21-15 @ cifar10 low > 0
+# :title: One of the paper's two phases is learned, and it is in the MLP
+# In the lower half, the skip connection around the MLP carries the class token more than the patches: log ratio, class token minus patches, {claim}`R21-15` on Scenes,
+# {claim}`R21-15 @ cifar10` on CIFAR-10; untrained, it is the other way round. Attention and MLP do different things ({numref}`fig-phases`), and an average over both hides
+# what each does.
+# :::
 #
-# **The price is not the cut's.** Points of accuracy that the middle cut costs: {claim}`R21-18`; the paper reports 4. {numref}`fig-price` shows how far starts lie apart, and that a cut as sharp in a late block is free.
+# ### Why
+#
+# *Explanation.* With all skips, every layer reads and writes one sum. A part of what an early layer wrote is still there at the top, and CKA sees it. A block without skips
+# passes on only what its branches make of the stream, and nothing forces them to keep its geometry.
+#
+# *Conjecture.* A late cut is free because little has to pass: by then the class token holds most of the answer ({numref}`fig-data-probes`). An early cut is dear because
+# the whole image has to pass through one attention and one MLP. Why seeds of the middle cut differ so much we do not know.
+#
+# ### The paper and we
+#
+# {cite:t}`raghu2021` report 4 points for a middle block, and the same division in two. They also see the change of phase mostly in the MLP (their Fig. E.1). Beside their comparison of
+# trained networks we put untrained ones, and beside the ViT without skips a ResNet, with the price of every cut. We know their Fig. E.2 second hand only: its axis is said
+# to run from 0.6 to 1. The cosine of skip and branch takes both signs in our ViTs and does not fit on that axis; the cosine of skip and sum does. We could not check which
+# of the two the paper plots.
+#
+# ### What would change our mind
+#
+# Fresh seeds of the late cut that lose several points: then the late cut would be no cheaper than the middle one. A ViT with a cut that has trained until it is as accurate
+# as its twin, and whose two parts have become alike: then the division would be a sign of a run that is too short. Untrained ViTs whose initial weights are scaled up until
+# their norm ratio is the ResNet's, and whose trained ratio still ends above it: then training, too, would tell the families apart.
 #
 # ## What this tier cannot decide
 #
-# One block of eight is an eighth of the network; in the paper it is one of twelve. Networks without skips were trained with
-# the recipe of the others; another rate might suit them better. Their claims were decided on the starts on which the rules were explored, since there are no others. CIFAR-10 has no such networks, so claims 17 and 18 are not run there.
+# :::{admonition} Caveats of this chapter
+# - One block of eight is an eighth of the network; in the paper it is one of twelve. Early, late and ResNet cut are one network each, and the ResNet's is the last block of
+#   its second stage, at another relative depth than the ViT's middle block.
+# - Networks without skips were trained with the recipe of the others; another rate might suit them better. Their claims were decided on the seeds on which the rules were
+#   explored, since there are no others. CIFAR-10 has no such networks, so claims 17 and
+#   18 are not run there.
+# - Norm ratios of the two families are not quite one thing. A ResNet has one sum a block, whose branch ends in a BatchNorm, and a ReLU follows every sum, so that an
+#   identity skip connection carries nothing negative; a ViT has two sums, whose branches end in a bare linear
+#   layer. In the untrained ResNet we set the last norm of each branch to one; training starts it at zero, where the ratio has no bound.
+# :::
+#
+# ## Quiz
+#
+# :::{quiz} Skip and branch have equal norms, and the cosine between them is -1. What does the block pass on?
+# - [ ] Twice what came in. ~ That is a cosine of 1.
+# - [x] Nothing: the branch takes away all that the skip connection carries. ~ Equal length and opposite direction sum to zero, and the norm ratio alone, which is 1, does not show it.
+# - [ ] What came in, turned by a right angle. ~ A right angle between skip and branch is a cosine of 0, and leaves a sum longer than either.
+# :::
+#
+# :::{quiz} A norm ratio of 8 at some block. What may we conclude?
+# - [ ] The block is useless and can be removed. ~ A short vector may decide the answer; what a block is worth is measured by removing it.
+# - [ ] The block was trained badly. ~ Initial weights, norms and the length of the stream all move the ratio.
+# - [x] At this sum, what came in is eight times as long as what the branch adds. ~ It is a statement about lengths, and about no more.
+# :::
+#
+# :::{quiz} Why do we average the logarithm of the ratio when we compare class token and patches?
+# - [x] Ratios have a long tail, and a few huge ones would decide the plain mean. ~ The mean of logarithms is the geometric mean, which no single large ratio rules.
+# - [ ] Logarithms turn a ratio into a probability. ~ They turn it into a number that may have any sign.
+# - [ ] Norms are never larger than 1. ~ They are not bounded at all.
+# :::
+#
+# :::{quiz} The contrast across a block without skips is high. Why do we subtract the contrast that the twin has at the same place?
+# - [ ] To correct for the twin's higher accuracy. ~ Accuracy does not enter the contrast; it enters the cost.
+# - [x] In any network near layers are more alike than far ones, so that every place has some contrast. ~ Only the rise beyond the twin's can be laid to the missing skips.
+# - [ ] Because CKA can be negative. ~ A shift of both would not matter for that.
+# :::
+#
+# :::{quiz} Removing the skips of one block from a *trained* network wrecks it. Does that show that the network could not have done without them?
+# - [ ] Yes: what is removed was needed. ~ It was needed by these weights, which were learned with the skips in place.
+# - [ ] Yes, if all blocks behave so. ~ All blocks of one set of weights share one history.
+# - [x] No: a network that trains without them may find other weights. ~ This is why the networks of this chapter were trained from scratch without the skips.
+# :::
 #
 # ## Exercises
 #
-# :::{exercise} Warm-up: equal and orthogonal
+# :::{exercise} Warm-up: equal and orthogonal (3 minutes)
 # :label: ex-orthogonal
 # Skip and branch have the same norm and are orthogonal. How long is their sum?
 # :::
@@ -462,7 +563,7 @@ book.tables(recorded)
 # By Pythagoras $\sqrt 2$ times as long as either: the stream grows by this factor with every such sum.
 # :::
 #
-# :::{exercise} Code: take the skips out afterwards
+# :::{exercise} Code: take the skips out afterwards (10 minutes)
 # :label: ex-afterwards
 # Remove the skips of one block from a *trained* ViT (`residual.remove_skips`) and measure accuracy. Which block can be spared best?
 # :::
@@ -470,18 +571,26 @@ book.tables(recorded)
 # ::::{solution} ex-afterwards
 # :class: dropdown
 # ```python
-# from seelike import data
+# from seelike import checks, data
 #
-# test = data.load(tier, "test", 500)
+# test, mine = data.load(tier, "test", 500), {}
 # for block in range(8):
 #     model = residual.remove_skips(models.load("vit_cls", tier), [block])
-#     print(block, (evaluate.predict(model, test) == test.labels).float().mean())
+#     mine[block] = (evaluate.predict(model, test) == test.labels).float().mean().item()
+# print(mine)
+# checks.check_afterwards(mine, tier, test)
 # ```
 #
 # This asks another question than the figure: these weights were learned with the skips in place.
 # ::::
 #
-# :::{exercise} Open: scale instead of remove
+# :::{exercise} Open: scale instead of remove (2 hours, most of it training)
 # :label: ex-scale
 # Multiply the skip connection by a number between 0 and 1 during training. Does the cut appear gradually or at once?
+# :::
+#
+# :::{solution} ex-scale
+# :class: dropdown
+# Not run here. A plan: five factors from 0 to 1, two seeds each, all else as in the short runs; plot the rise of the contrast and the cost against the factor. A contrast
+# that rises with every step speaks for a stream that is thinned out; one that stays low until the factor is nearly 0 says that a trace of the stream is enough.
 # :::

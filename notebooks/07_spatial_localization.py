@@ -19,16 +19,24 @@
 # **You will learn** to ask whether a token still knows where it is, what one token alone can tell about the image, and how the head of a
 # ViT decides both.
 #
-# *Reading: 11 minutes. Running: {seconds}`07` on two cores. Before this: {ref}`sec-skips`.*
+# *Reading: 15 minutes. Running: {seconds}`07` on two cores. Before this: {ref}`sec-skips`.*
+#
+# :::{finding} R21-19 direction holds; R21-19 beyond_control no; R21-20 low > 0; R21-20 beyond_control no
+# :title: What we found
+# **In the last block of a ViT with a {term}`class token`, a token still resembles its own patch**, far more than a position of our ResNet does ({claim}`R21-19`). **It
+# takes no training:** in untrained networks the difference is larger, and training takes some of the place away. Corner tokens lean towards the edge of the image
+# ({claim}`R21-20`), but less than the corner patches that they started from. What a change of the head does to place, and to what a single token can tell, is the chapter's
+# second subject.
+# :::
 #
 # ## The question
 #
 # Detection and segmentation need features that stay in place. {cite:t}`raghu2021` (Figs 9 to 11 and D.1 to D.4) compare each token of the last block with each patch of
-# the image. In a ViT with a class token, they find, tokens still match their own patch; tokens at the edge match other patches of the edge as well. In a
-# ResNet, and in a ViT trained with global average pooling, much less. And single tokens classify the image badly when there is a class
+# the image. In a ViT with a class token, they find, tokens still match their own {term}`patch`; tokens at the edge match other patches of the edge as well. In a
+# ResNet, and in a ViT trained with global average pooling ({term}`GAP`), much less. And single tokens classify the image badly when there is a class
 # token to do it, but well when all tokens are averaged.
 #
-# The first half of this chapter is about place, the second about what a token tells. *Guess:* does an untrained ViT keep its tokens' places better or worse than a trained one?
+# The first half of this chapter is about place, the second about what a {term}`token` tells.
 
 # %% tags=["parameters"]
 tier = "scenes"
@@ -54,7 +62,7 @@ book = Chapter("07", tier)
 #
 # ### Method: one token against one patch
 #
-# Over $n$ images a token gives an $n \times c$ matrix, and the pixels of a patch give another. Their CKA says how far the token's differences between images follow the
+# Over $n$ images a token gives an $n \times c$ matrix, and the pixels of a patch give another. Their {term}`CKA` says how far the token's differences between images follow the
 # patch's. All positions against all patches make one matrix per layer:
 #
 # $$
@@ -64,6 +72,12 @@ book = Chapter("07", tier)
 # If the largest entry of row $p$ is in column $p$, the token still follows its own patch; for short, it keeps its place. This is about content: a
 # token may encode where it is without resembling its patch. A ResNet's last map has fewer positions; its image is cut
 # into as many, larger patches.
+#
+# :::{guess} Does an untrained ViT keep its tokens' places better or worse than a trained one?
+# - Better: training mixes what starts apart.
+# - Worse: with random weights attention mixes everything with everything.
+# - The same: place is a matter of position embeddings.
+# :::
 
 # %%
 images = book.images(n_images, seed=7, batch_size=64)
@@ -129,10 +143,16 @@ spot_maps(
 )
 
 # %% [markdown]
+# :::{finding} R21-19 beyond_control no
+# :title: Answer
+# Better. Untrained, the ring is the brightest spot of every map of the ViT, as it is for the bare patch: skip connections carry the patch to the top, and untrained
+# branches add little to it.
+# :::
+#
 # ### In one number
 #
-# How much more a position resembles its own patch than the others, and the share of positions that resemble none more than their own; over interior positions, for every network. Bare pixels in the place of the token are the
-# control: all that a token keeps of its patch was there before.
+# How much more a position resembles its own patch than the others, and the share of positions that resemble none more than their own; over interior positions, for every
+# network. Bare pixels in the place of the token are the control: all that a token keeps of its patch was there before.
 
 # %%
 lead, share = (
@@ -197,6 +217,12 @@ spot_maps(earlier, partial(book.sign, seeds=book.seeds[:1] or [0]))
 #
 # For corner positions, CKA with the patches of the edge minus that with patches of the interior; for interior positions the same. If only those near a patch resembled it, corners would
 # lean towards the edge in any image; therefore the patches themselves stand beside the tokens.
+#
+# :::{guess} Corner tokens lean towards the edge. Do they lean more or less than the corner patches themselves?
+# - More: the network has learned that the border is background.
+# - Less: tokens have taken in other things than the pixels of their patch.
+# - As much: tokens are what their patches are.
+# :::
 
 
 # %%
@@ -228,6 +254,11 @@ axes[0].set_yticks(range(len(rows)), [plots.label(n, seed=True) for n in rows])
 book.sign(fig)
 
 # %% [markdown]
+# :::{finding} R21-20 low > 0; R21-20 beyond_control no
+# :title: Answer
+# Less, with each ViT that has a class token. The border of a scene is mostly background, and edge patches are alike to begin with.
+# :::
+#
 # ### Three claims, decided
 
 
@@ -267,26 +298,19 @@ book.panel("R21-19")
 book.panel("R21-21")
 
 # %% [markdown]
-# ### What the first half means
-#
-# **Tokens of a ViT with a class token keep their place, and positions of a ResNet hardly do.** Own patch minus others, ViT minus ResNet: {claim}`R21-19` on Scenes, {claim}`R21-19 @ cifar10` on CIFAR-10. But the untrained pair differs by more: skip connections carry the
-# pixels to the top before anything is learned. What the claim describes is the architecture. Training takes away from the place that tokens keep.
-#
-# **Average pooling takes the place away**, in the one new pair as in the three on which the rule was found. Share of tokens in their place, class token minus average pooling: {claim}`R21-21`, {claim}`R21-21 @ cifar10`. Untrained, the two ViTs are alike in this, and recipe and images are the same. So this difference was learned, and the
-# head taught it: the class token collects what it needs from patches that stay what they are, while averaging asks every patch for the answer.
-#
-# **Corner tokens lean towards the edge less than corner patches do.** Corner tokens, CKA with edge minus interior patches: {claim}`R21-20`, {claim}`R21-20 @ cifar10`. The border of a scene is mostly background, and edge patches are alike to begin with. Nothing here says that a network adds to it.
-#
-# The ResNet's last map has sixteen positions, four of them interior, and its patches are larger than the ViT's; in the paper ViT-B/32 and ResNet-50 have the same grid. The rows of pixels in {numref}`fig-own-patch` say what the
-# grid alone makes of it. CKA with pixels is linear: a token may know its patch in a way that no linear map of pixels shows.
-#
 # ## Second half: what can one token tell?
 #
 # ### Method: a probe at every position
 #
-# A *probe* is a linear classifier on frozen features. We fit ridge regression in closed form to ten images a class, for every position
+# A {term}`probe` is a linear classifier on frozen features. We fit {term}`ridge regression` in closed form to ten images a class, for every position
 # separately, and average over three draws of the ten. The penalty is chosen by leave-one-out error. A map of the ResNet is pooled to the
 # resolution of its last stage first.
+#
+# :::{guess} One patch of the last block, chosen blindly: in which network does it know most of the image's class?
+# - In the ViT with a class token: its patches still describe what they show.
+# - In the ViT with average pooling: every patch is part of the answer.
+# - In the ResNet: its last positions see the whole image.
+# :::
 
 # %%
 # needs: labels
@@ -358,6 +382,9 @@ fig.colorbar(shown, ax=axes, shrink=0.5, label="accuracy")
 book.sign(fig, book.seeds[:1] or [0])
 
 # %% [markdown]
+# *Answer:* points by which a single patch of the ViT with average pooling is ahead of one with a class token: {claim}`R21-22`. The ResNet averages its positions, too, and
+# its map can be compared with both.
+#
 # ### One token, or all together?
 #
 # The same probes on aggregates: the class token, the mean over patches, the mean over all tokens, and one patch alone (the first, a corner).
@@ -384,8 +411,8 @@ axes[0, 0].set_ylabel("ten-shot accuracy")
 book.sign(fig, book.seeds[:1] or [0])
 
 # %% [markdown]
-# How alike are the tokens of the last block? The plain range, from the worst to the best of 64 accuracies, is too large, because each is measured on finitely many images. So we ask more images, estimate from
-# batch to batch how much of the spread the images bring, and shrink the range to what remains.
+# How alike are the tokens of the last block? The plain range, from the worst to the best of 64 accuracies, is too large, because each is measured on finitely many images.
+# So we ask more images, estimate from batch to batch how much of the spread the images bring, and shrink the range to what remains.
 
 # %%
 # needs: labels
@@ -440,8 +467,8 @@ pd.DataFrame(
 # are split: the object covers more than half of the position's patch, or neither it nor its shadow reaches the patch. The two groups lie at different positions,
 # the second nearer to the border.
 #
-# Where the object is, and whether it covers a position, is itself a hint: large shapes cover more, and an object that is not here is elsewhere. So the yardstick is not one class in ten, but the best guess of
-# someone who knows only the position and its group.
+# Where the object is, and whether it covers a position, is itself a hint: large shapes cover more, and an object that is not here is elsewhere. So the yardstick is not one
+# class in ten, but the best guess of someone who knows only the position and its group.
 
 # %%
 # needs: truth
@@ -557,23 +584,98 @@ for other in recorded_probes[:1]:
 book.tables(recorded)
 
 # %% [markdown]
-# ## What the second half means
+# ## What it means
 #
-# **With average pooling, single tokens classify far better.** Points of accuracy, average pooling minus class token: {claim}`R21-22`, {claim}`R21-22 @ cifar10`. The paper's factor cannot be asked here: {claim}`R21-22b`. With ten classes, tokens of the ViT with class token are right too often to leave
-# room for it.
+# ### What we found
 #
-# **And any of them will do.** How much more is lost by taking one token instead of all, class token minus average pooling, in points: {claim}`R21-23`, {claim}`R21-23 @ cifar10`. {numref}`fig-interchange` and the table under it have the numbers of every network. Near 100 % there is little room to
-# differ; the paper's networks have more.
+# :::{finding} R21-19 direction holds; R21-19 beyond_control no; R21-19 @ cifar10 direction holds; R21-19 @ cifar10 beyond_control no
+# :title: Tokens of a ViT with a class token keep their place, and did so before training
+# Own patch minus others, ViT minus ResNet: {claim}`R21-19` on Scenes, {claim}`R21-19 @ cifar10` on CIFAR-10. The untrained pair differs by more. What the claim describes
+# is the architecture, and training takes away from it: from the first block to the last the lead of the own patch shrinks ({numref}`fig-place-depth`).
+# :::
 #
-# **On the object a token knows more, until average pooling tells all of them.** In the ViT with class token, patches on the object know more of its texture than patches off it ({numref}`fig-object`). With average pooling this ends in the middle: attention has
-# carried the answer to all patches. Shape can be read only a little: these networks were trained where texture gives the class away as well. The position of the object is read no better
-# than it can be guessed.
+# :::{finding} R21-20 low > 0; R21-20 beyond_control no; R21-20 @ cifar10 low > 0; R21-20 @ cifar10 beyond_control no
+# :title: Corner tokens lean towards the edge, less than corner patches do
+# Corner tokens, CKA with edge minus interior patches: {claim}`R21-20` on Scenes, {claim}`R21-20 @ cifar10` on CIFAR-10. Nothing here says that a network adds to what the pixels bring.
+# :::
 #
-# Intervals cover the test images and the seeds, not the choice of shots: three draws, the same for every network.
+# What the head does, class token against average pooling:
+#
+# - Share of tokens in their place, class token minus average pooling: {claim}`R21-21` on Scenes, {claim}`R21-21 @ cifar10` on CIFAR-10.
+# - Accuracy of single tokens, average pooling minus class token, in points: {claim}`R21-22` on Scenes, {claim}`R21-22 @ cifar10` on CIFAR-10.
+# - The same as a factor: {claim}`R21-22b`.
+# - What is lost by taking one token instead of all, class token minus average pooling, in points: {claim}`R21-23` on Scenes, {claim}`R21-23 @ cifar10` on CIFAR-10.
+#
+# On the object of a scene, tokens of the ViT with a class token know more of its texture than tokens off it, at every block that we asked ({numref}`fig-object`, one seed).
+# Of its shape they know little: these networks were trained where texture gives the class away as well. The position of the object is read no better than it can be
+# guessed.
+#
+# ### Why
+#
+# *Explanation.* A token starts as its patch. Branches add to it, and no step replaces it ({ref}`sec-skips`). A ResNet has skip connections, too, but its
+# convolutions and strides mix neighbours from the first layer on, so that a position of the last map has no patch of its own.
+#
+# *Explanation of what to expect of the head.* A class token collects what it needs, and the loss asks nothing of patches that the last block leaves behind. Under a mean,
+# the loss asks each of them for the class. The two heads share recipe, images and untrained place
+# ({numref}`fig-own-patch`), so that a difference between them is learned.
+#
+# ### The paper and we
+#
+# {cite:t}`raghu2021` conclude from the same maps that ViTs preserve spatial information; beside them we put untrained networks, and beside
+# the leaning to the edge, which they report as well, a row of pixels. Their single tokens are asked for one of a thousand classes, where a factor between two heads can be
+# large. Among ten classes, tokens of the ViT with a class token are right too often to leave room for it.
+#
+# ### What would change our mind
+#
+# A ViT whose trained tokens resemble their own patches more than those of its untrained twin do: then place would be learned. A ResNet with patches for its first layer and
+# no stride after it, whose positions keep their place as badly as ours: then convolution, not the stride, would be the reason. For the head: a ViT that is trained with
+# both, a class token and a mean over patches; if patches keep their place under it, averaging alone would not be what takes it away.
+#
+# ## What this tier cannot decide
+#
+# :::{admonition} Caveats of this chapter
+# - The ResNet's last map has sixteen positions, four of them interior, and its patches are larger than the ViT's; in the paper ViT-B/32 and ResNet-50 have the same grid.
+#   The rows of pixels in {numref}`fig-own-patch` say what the grid alone makes of it.
+# - CKA with pixels is linear: a token may know its patch in a way that no linear map of pixels shows.
+# - Accuracies of single tokens can be near 100 %, where there is little room to differ; the paper's networks have more.
+# - Intervals cover the test images and, where there are several networks of a kind, the seeds; not the choice of shots: three draws, the same for every network.
+# :::
+#
+# ## Quiz
+#
+# :::{quiz} A token is more similar to its own patch than to any other. What follows about what it *encodes*?
+# - [ ] It knows its coordinates. ~ Similarity is about content that varies from image to image; coordinates are the same in every image, and centring removes them.
+# - [x] Between images it varies with the pixels of that patch, as far as linear CKA sees. ~ That is what an entry on the diagonal of $T$ measures.
+# - [ ] It holds nothing but that patch. ~ Being most similar to one patch does not rule out a part that comes from others.
+# :::
+#
+# :::{quiz} Why do bare pixels stand beside tokens in the figures?
+# - [ ] They are the smallest network. ~ They are no network at all.
+# - [x] Patches of natural and of drawn images resemble their neighbours before any network sees them. ~ What a token shows has to be read against what its patch alone would show.
+# - [ ] CKA needs a common scale. ~ CKA is invariant to scale.
+# :::
+#
+# :::{quiz} A ResNet has four interior positions. Why was its *share* of positions in place replaced by a lead in CKA?
+# - [ ] Shares cannot be compared between networks. ~ They can, if they have steps fine enough.
+# - [ ] CKA is unbiased, shares are not. ~ That was not the trouble.
+# - [x] A share of four takes five values, and no number of seeds decides by so few steps. ~ A mean of CKAs moves continuously.
+# :::
+#
+# :::{quiz} A probe at a token reads the class at 60 %. Does the network use that token for its answer?
+# - [x] The probe does not say. ~ It says what is easy to read linearly; a ViT with a class token may never look at it after that block.
+# - [ ] Yes, because the information is there. ~ Information that is there need not be used.
+# - [ ] No, because it is below 100 %. ~ Accuracy of the probe says nothing about use in either direction.
+# :::
+#
+# :::{quiz} Of 64 positions, each probed on 768 images, the best is 6 points above the worst. What may part of that range be?
+# - [ ] A sign that 64 is too few. ~ The more positions, the larger the range that noise makes.
+# - [x] Noise: the largest of many noisy numbers is too large. ~ This is why the range is shrunk to what the spread from batch to batch leaves.
+# - [ ] The class token's doing. ~ Noise of the images needs no class token.
+# :::
 #
 # ## Exercises
 #
-# :::{exercise} Warm-up: chance
+# :::{exercise} Warm-up: chance (3 minutes)
 # :label: ex-chance-place
 # A layer has 64 positions and its tokens know nothing of their place. What is the expected share of positions whose most similar patch is
 # their own? And with 16 positions?
@@ -584,7 +686,7 @@ book.tables(recorded)
 # One in 64, and one in 16.
 # :::
 #
-# :::{exercise} Code: other images
+# :::{exercise} Code: other images (15 minutes)
 # :label: ex-place-null
 # Write the null control: shift the images by one within each batch before the patches are cut, so that tokens and patches come from
 # different images. What is an entry of $T$ then?
@@ -593,6 +695,7 @@ book.tables(recorded)
 # ::::{solution} ex-place-null
 # :class: dropdown
 # ```python
+# from seelike import checks
 # from seelike.cka import cka
 #
 # x, _ = next(iter(images))
@@ -600,13 +703,21 @@ book.tables(recorded)
 #     cast["vit_cls-0"](x)
 # token = capture.patches(found["blocks.7"])[:, 27]
 # patch = x[:, :, 24:32, 24:32]
-# print(cka(token, patch), cka(token, patch.roll(1, 0)))
+# mine = cka(token, patch), cka(token, patch.roll(1, 0))
+# print(*mine)
+# checks.check_place_null(mine, cast, images)
 # ```
 #
 # Near zero, of either sign: the estimator is unbiased.
 # ::::
 #
-# :::{exercise} Open: registers
+# :::{exercise} Open: registers (2 hours, most of it training)
 # :label: ex-registers
 # Give the ViT four register tokens (extra learned tokens that belong to no patch and are not averaged) and train it with average pooling. Do the patches keep their place better?
+# :::
+#
+# :::{solution} ex-registers
+# :class: dropdown
+# Not run here. Train three seeds with registers and three without, all else equal, and compare {numref}`fig-own-patch` for both. If place returns, patches had been used as
+# storage; if it does not, the loss's demand on every averaged patch is enough to take it away.
 # :::

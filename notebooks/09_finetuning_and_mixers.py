@@ -19,7 +19,14 @@
 # **You will learn** which blocks fine-tuning leaves alone, whether networks of different widths agree layer by layer, where a network
 # with neither attention nor convolution stands between the two, and whether networks that see alike also err alike.
 #
-# *Reading: 9 minutes. Running: {seconds}`09` on two cores. Before this: {ref}`sec-scale`.*
+# *Reading: 12 minutes. Running: {seconds}`09` on two cores. Before this: {ref}`sec-scale`.*
+#
+# :::{finding} R21-27 direction reversed; R21-27 low > 0; R21-27 beyond_control yes; R21-28 direction holds; R21-28 beyond_control open
+# :title: What we found
+# **{term}`Fine-tuning <fine-tuning>` changes the last blocks of our ViT more than the first** ({claim}`R21-27`; one network). But that the first stay is no memory of their
+# training: the low blocks of ViTs of other seeds, which share no history with it, resemble them at least as much. **An {term}`MLP-Mixer` is more like a ViT than like a
+# ResNet** ({claim}`R21-28`). Networks with random weights show that order as well, so that we cannot lay it to training.
+# :::
 #
 # ## The question
 #
@@ -68,7 +75,13 @@ images = book.images(n_images, seed=10)
 # \operatorname{CKA}\bigl( h_b^{\text{before}}(x),\; h_b^{\text{after}}(x) \bigr) .
 # $$ (eq-drift)
 #
-# The control is another ViT that was trained on the first task from another start. What it shares with ours, block by block, needs no common past.
+# The control is another ViT that was trained on the first task, of another {term}`seed` ("another start" in the figure). What it shares with ours, block by block, needs no common past.
+#
+# :::{guess} Which of the three new tasks moves the network most?
+# - Texture: it was free to ignore it before.
+# - Position: it asks where, not what.
+# - CIFAR-10: other images, other classes.
+# :::
 
 # %%
 # needs: vit_cls, vit_to_texture
@@ -125,8 +138,10 @@ ax.legend(loc="lower left")
 book.sign(fig, [first_seed])
 
 # %% [markdown]
-# Accuracy on the new tasks after fine-tuning, with 95 % intervals, from the cards of the zoo. Drift cannot be read without it: where accuracy stays low, a network has moved without arriving. The last column is 0 at chance and 1 where
-# every answer is right. Quadrants are hard to tell apart: objects are large and near the middle.
+# *Answer:* CIFAR-10, the only one whose images are of another kind. It moves the network further than another seed does; texture moves it least.
+#
+# Accuracy on the new tasks after fine-tuning, with 95 % intervals, from the cards of the zoo. Drift cannot be read without it: where accuracy stays low, a network has
+# moved without arriving. The last column is 0 at chance and 1 where every answer is right. Quadrants are hard to tell apart: objects are large and near the middle.
 
 # %%
 rows = [
@@ -148,7 +163,7 @@ pd.DataFrame(
 # %% [markdown]
 # ## Two widths
 #
-# The same recipe in two widths, on the same 64,000 scenes. If depth is what decides, each row is brightest on the diagonal. The control is one width from two starts.
+# The same recipe in two widths, on the same 64,000 scenes. If depth is what decides, each row is brightest on the diagonal. The control is one width and two seeds.
 
 # %% mystnb={"figure": {"name": "fig-widths", "caption": "CKA between all layers of two ViTs. Left: half width (rows) and full width (columns). Right, the control: full width from two starts."}, "image": {"alt": "Two heat maps of CKA between all layers of two ViTs, dark at 0 and bright at 1: of different width, and of the same width from different starts."}} tags=["hide-input"]
 # needs: vit_small_data_1000
@@ -165,15 +180,18 @@ for ax, name in zip(axes, ("half width", "other start")):
 book.sign(fig, [0, 1])
 
 # %% [markdown]
-# Depth does not decide in the lower half: any low layer of one is like any low layer of the other, with two widths as with two starts. Only the top layers differ.
+# Depth does not decide in the lower half: any low layer of one is like any low layer of the other, with two widths as with two seeds. Only the top layers differ.
 #
 # ## MLP-Mixer: between the two?
 #
-# A Mixer has the ViT's patches and blocks, but mixes positions by a small MLP over them instead of attention. As in a convolution, the weights are the same for every image. Unlike a convolution's, they reach the whole image,
-# and every position has weights of its own.
-
+# A Mixer has the ViT's patches and blocks, but mixes positions by a small MLP over them instead of attention. As in a convolution, the weights are the same for every
+# image. Unlike a convolution's, they reach the whole image, and every position has weights of its own.
 #
-# *Guess:* nearer to which, before any training and after it?
+# :::{guess} Nearer to which is the Mixer, before any training and after it?
+# - To the ViT before, to the ResNet after: fixed weights make it a convolution in the end.
+# - To the ViT both times.
+# - To neither before, to the ViT after: training makes them alike.
+# :::
 
 # %%
 # needs: vit_cls, resnet, mixer
@@ -231,6 +249,11 @@ table = {
 pd.DataFrame(table).round(2).rename_axis("matched depth, mean over seeds")
 
 # %% [markdown]
+# :::{finding} R21-28 direction holds; R21-28 beyond_control open
+# :title: Answer
+# To the ViT both times, and on average by more before training than after it (table above). Both cut the image into the same patches and add what they find to the same kind of stream.
+# :::
+#
 # ## Two claims, decided
 
 
@@ -372,12 +395,19 @@ book.tables(book.recorded("claims"))
 # %% [markdown]
 # ## Do networks that see alike err alike?
 #
-# Everything so far compared what networks represent. {ref}`sec-humans` compares what they answer, by the consistency of their errors. Do the two go together? We take every network of the zoo that has weights,
-# answers the tier's own question and learned it (at most two starts of each), and ask every pair two things: how similar are its blocks at the same relative depth (mean CKA, plain images), and how consistent its errors (kappa, {eq}`eq-kappa`).
-# Plain scenes leave good networks hardly an error. So we add noise of 30 grey levels to the images that are to be answered.
+# Everything so far compared what networks represent. {ref}`sec-humans` compares what they answer, by the consistency of their errors ({term}`error consistency`). Do the
+# two go together? We take every network of the zoo that has weights, answers the tier's own question and learned it (at most two seeds of each), and ask every pair two
+# things: how similar are its blocks at the same relative depth (mean CKA, plain images), and how consistent its errors (kappa, {eq}`eq-kappa`). Plain scenes leave good
+# networks hardly an error. So we add noise of 30 grey levels to the images that are to be answered.
 #
-# A pair is no independent observation, as each network is in many of them. The interval therefore draws networks, not pairs. Accuracy is a rival explanation: two good networks may resemble each other in both. The partial rank correlation
-# takes out the mean and the difference of the two accuracies.
+# A pair is no independent observation, as each network is in many of them. The interval therefore draws networks, not pairs. Accuracy is a rival explanation: two good
+# networks may resemble each other in both. The partial rank correlation takes out the mean and the difference of the two accuracies.
+#
+# :::{guess} What happens to the correlation of CKA and kappa once accuracies are taken out?
+# - It vanishes: good networks are alike in everything.
+# - It shrinks a little.
+# - It turns: among equally good networks, those that differ inside err alike.
+# :::
 
 # %%
 peers = alike.members(book.tier)
@@ -452,27 +482,94 @@ display(Markdown(f"**{told}**"))
 # %% [markdown]
 # ## What it means
 #
-# **Over three targets, fine-tuning changes the last blocks more than the first.** First third minus last third of CKA before and after, mean over targets: {claim}`R21-27` on Scenes,
-# {claim}`R21-27 @ cifar10` on CIFAR-10. The target with another kind of image moved the network most ({numref}`fig-drift`), as in the paper. That the first third stays where it was says less than it seems to: the low blocks of a ViT that was trained from another start
-# are much like them, too (second part in the table, and the dotted lines). One network was fine-tuned, so that intervals cover images only.
+# ### What we found
 #
-# **The Mixer is nearer to the ViT, and was so before training.** Matched depth, Mixer with ViT minus Mixer with ResNet: {claim}`R21-28` on Scenes, {claim}`R21-28 @ cifar10` on CIFAR-10. Untrained, the difference is larger (table above). So
-# the sign comes from architecture and images, and training makes the two similarities more equal. With a ViT that AdamW trained, hardly a difference is left ({numref}`fig-panel-r21-28`).
+# :::{finding} R21-27 direction reversed; R21-27 low > 0; R21-27 beyond_control yes; R21-27 @ cifar10 low > 0
+# :title: Fine-tuning changes the last blocks most, and preserves no more than any ViT shares
+# First third minus last third of CKA before and after, mean over targets: {claim}`R21-27` on Scenes, {claim}`R21-27 @ cifar10` on CIFAR-10. Two ViTs of different seeds
+# differ by depth as well, but by less. That the first third stays where it was says less than it seems to: low blocks of a ViT of another seed are at least as much like it
+# (second part in the table, and the dotted lines of {numref}`fig-drift`).
+# :::
 #
-# **Two parts?** On Scenes yes, but the first part is the large one ({numref}`fig-mixer`); in the paper it is the second. On CIFAR-10 similarity fades with distance, and no border is seen ({numref}`fig-recorded-mixer`). No claim of the
-# ledger asks for this.
+# Analyses that disagree are all of one kind: the class token of the network that went to texture ({numref}`fig-panel-r21-27`).
 #
-# **What similarity of representations is good for.** The sentence under {numref}`fig-alike` ties the two halves of the book together: CKA knows something about which images two networks will fail on. It is far from knowing all: at any CKA, kappa varies widely.
+# :::{finding} R21-28 direction holds; R21-28 beyond_control open; R21-28 @ cifar10 direction holds
+# :title: The Mixer is nearer to the ViT, trained or not
+# Matched depth, Mixer with ViT minus Mixer with ResNet: {claim}`R21-28` on Scenes, {claim}`R21-28 @ cifar10` on CIFAR-10. Untrained networks differ in the same direction.
+# With a ViT that AdamW trained, hardly a difference is left
+# ({numref}`fig-panel-r21-28`).
+# :::
+#
+# The sentence in bold under {numref}`fig-alike` answers the last guess, and ties the two halves of the book together. It is a correlation, and no more: at any CKA, kappa varies widely.
+#
+# ### Why
+#
+# *Explanation.* Low blocks of ViTs mostly pass on what comes in ({ref}`sec-skips`), and what comes in is the same image. So they resemble those of any other ViT, before or
+# after fine-tuning. The gradient of a new head reaches all blocks, but the last ones are those that the old answer was made in.
+#
+# *Explanation.* Mixer and ViT share patches and one stream at one resolution, and CKA at matched depth sees this before a single step of training. *Conjecture:* that an
+# optimiser can close the gap says that it does not take another architecture to make another representation.
+#
+# ### The paper and we
+#
+# {cite:t}`raghu2021` find the first four or five of twelve blocks preserved whatever the target. Beside this comparison of before and after we
+# put a network of another seed. In their Fig. H.1 the Mixer falls into two parts of which the second is the large one. In ours on Scenes the first half is alike in itself, and above it
+# similarity follows the diagonal ({numref}`fig-mixer`); on CIFAR-10 it fades with distance, and no border is seen ({numref}`fig-recorded-mixer`). No claim of the ledger
+# asks for this.
+#
+# ### What would change our mind
+#
+# Low blocks after fine-tuning that resemble those before by more than those of other seeds do, over several fine-tuned networks: then they would be preserved, and not just
+# common. A Mixer that is nearer to the ResNet than to the ViT when all three are trained by AdamW: then what we call architecture would be one recipe. A second book's
+# worth of networks, of other families, in which CKA and kappa do not go together: then our correlation would be one of shared recipes.
 #
 # ## What this tier cannot decide
 #
-# How far a network moves depends on the rates and the length of fine-tuning. Ours was short, at about a quarter of the rates of training. The paper's targets are photographs of
-# other kinds; ours, on Scenes, are partly other questions about the same kind of image. The Mixer saw fewer images than the others. Whether CKA and kappa go together was asked of networks of one book, most of them ViTs that share recipes, on one kind of damage.
-# The level of noise was chosen after a trial with plain scenes, cue conflict and stronger noise too. In all four the rank correlation over all pairs was above 0, but its size differed, and among ViTs alone, given accuracies, it was not always surely so.
+# :::{admonition} Caveats of this chapter
+# - One network was fine-tuned, so that intervals of that claim cover images only. How far a network moves depends on the rates and the length of fine-tuning. Ours was
+#   short, at about a quarter of the rates of training. The paper's targets are photographs of
+#   other kinds; ours, on Scenes, are partly other questions about the same kind of image.
+# - The Mixer saw fewer images than the others, and three pairs of untrained networks scatter too widely to say surely whether training widens or narrows the difference.
+# - Whether CKA and kappa go together was asked of networks of one book, most of them ViTs that share recipes, on one kind of damage. The level of noise was chosen after a
+#   trial with plain scenes, cue conflict and stronger noise too. In all four the rank correlation
+#   over all pairs was above 0, but its size differed, and among ViTs alone, given accuracies, it was not always surely so.
+# :::
+#
+# ## Quiz
+#
+# :::{quiz} After fine-tuning, block 0 has a CKA close to 1 with itself before. Which number do you want beside it?
+# - [ ] Its accuracy before. ~ A block has none.
+# - [ ] The CKA of the last block. ~ It says that blocks differ, but not what such a value is worth.
+# - [x] The CKA of block 0 with that of an independently trained network. ~ If that is close to 1 as well, nothing had to be preserved to get there.
+# :::
+#
+# :::{quiz} A target moves the network hardly at all, and accuracy on the target stays at chance. What have we learned about fine-tuning?
+# - [x] Little: the network did not arrive. ~ Drift can be read only together with what it achieved; the ledger asks for it as a precondition.
+# - [ ] That the features were already right. ~ Then a new head alone would have reached a good accuracy.
+# - [ ] That the target resembles the old task. ~ Chance says that the network does not know the target.
+# :::
+#
+# :::{quiz} What do a Mixer's token-mixing weights and a convolution's have in common, and attention's not?
+# - [ ] They reach the whole image. ~ A convolution of three by three does not.
+# - [x] They are the same for every image. ~ Attention computes its weights from the image.
+# - [ ] They are the same at every position. ~ True of the convolution; a Mixer has weights for every pair of positions.
+# :::
+#
+# :::{quiz} Thirty networks make 435 pairs. Why are intervals drawn over networks?
+# - [ ] 435 numbers are too many for a bootstrap. ~ A bootstrap has no upper limit.
+# - [ ] Pairs cannot be drawn with replacement. ~ They could; it would be wrong for another reason.
+# - [x] Each network is in 29 pairs, which rise and fall together. ~ Pairs taken as independent would give intervals that are far too narrow.
+# :::
+#
+# :::{quiz} Two networks are right on 99 % of all images each. Why ask for kappa of their errors and not for their agreement?
+# - [ ] Kappa is easier to compute. ~ It takes agreement, and then more.
+# - [x] They agree on nearly all images by being good. ~ Kappa is agreement beyond what their accuracies bring about, and needs enough errors to be measured.
+# - [ ] Agreement depends on the number of classes. ~ Being right or wrong has two outcomes, whatever the classes.
+# :::
 #
 # ## Exercises
 #
-# :::{exercise} Warm-up: a rotated block
+# :::{exercise} Warm-up: a rotated block (3 minutes)
 # :label: ex-rotated
 # Fine-tuning multiplies all features of a block by one orthogonal matrix. What is the CKA before and after?
 # :::
@@ -482,7 +579,7 @@ display(Markdown(f"**{told}**"))
 # 1: linear CKA does not change under rotations.
 # :::
 #
-# :::{exercise} Code: drift seen from the new task
+# :::{exercise} Code: drift seen from the new task (10 minutes)
 # :label: ex-target-images
 # Draw {numref}`fig-drift` on images of the new task (`data.target`). Do the curves fall faster?
 # :::
@@ -503,7 +600,7 @@ display(Markdown(f"**{told}**"))
 # On Scenes hardly, where the new images are scenes as well. On the images of CIFAR-10 even the first blocks fall. Similarity is always similarity on some images.
 # ::::
 #
-# :::{exercise} Code: errors of another kind
+# :::{exercise} Code: errors of another kind (15 minutes)
 # :label: ex-alike
 # Ask {numref}`fig-alike` again with cue conflict (`scenes.cue_conflict`), where being right means naming the shape. Which rank correlation shrinks once accuracies are given, and why?
 # :::
@@ -523,7 +620,14 @@ display(Markdown(f"**{told}**"))
 # The one over all pairs. How often a network names the shape tells its family, and families see alike; taking accuracy out takes the family out as well.
 # ::::
 #
-# :::{exercise} Open: freeze what stays
+# :::{exercise} Open: freeze what stays (1 hour)
 # :label: ex-freeze
 # Freeze the blocks that stay alike and fine-tune the rest. What does it cost in accuracy, and what does it save in time?
+# :::
+#
+# :::{solution} ex-freeze
+# :class: dropdown
+# Not run here. Freeze the first 0, 2, 4 and 6 blocks (`requires_grad_(False)`) and fine-tune to all three targets. The backward pass ends at the lowest block that learns,
+# so time falls with every frozen block, the forward pass apart. Two rivals predict different costs: if low blocks matter little for the target, freezing them is free for
+# all three; if they only *look* unchanged, the target with other images pays first.
 # :::

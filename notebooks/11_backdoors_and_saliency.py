@@ -19,17 +19,23 @@
 # **You will learn** to test an explanation against a cause that you planted yourself, why a heat map that looks sensible proves little, and how much of a
 # ranking of methods is a choice of score.
 #
-# *Reading: 10 minutes. Running: {seconds}`11` on two cores. Before this: {ref}`sec-data`.*
+# *Reading: 12 minutes. Running: {seconds}`11` on two cores. Before this: {ref}`sec-data`.*
+#
+# :::{finding} L20-1 direction holds; L20-3 direction holds; L20-3 summary holds in part; L20-4 direction holds; L20-5 direction open
+# :title: What we found
+# One method of seven, LIME, shows the whole trigger more often than not ({claim}`L20-3` of the images), as the paper says, though not under every score and setting; no other
+# does. But to show all of the trigger is not to show nothing else: by overlap of boxes, its lead is small or gone. And whether methods that only watch answers beat those that
+# read gradients hangs on the score: by boxes it stays open ({claim}`L20-5`).
+# :::
 #
 # ## The question
 #
-# Saliency maps claim to show why a network answered as it did. Who checks them? {cite:t}`lin2021` plant the reason: a *backdoor*. A network is trained so that a small patch, the
-# *trigger*, decides its answer, whatever else is in the image. An honest explanation of that answer must point at the trigger, and we know where it is.
+# {term}`Saliency maps <saliency map>` claim to show why a network answered as it did. Who checks them? {cite:t}`lin2021` plant the reason: a {term}`backdoor`. A network is
+# trained so that a small patch, the {term}`trigger`, decides its answer, whatever else is in the image. An honest explanation of that answer must point at the trigger, and we
+# know where it is.
 #
 # They tried seven methods on 36 convolutional networks. Their abstract reports that six fail to show the whole trigger and one, a method that treats the network as a black box, succeeds.
 # We repeat the test on ResNets and ask it of ViTs as well: twelve triggers each, so 24 networks with backdoors.
-#
-# *Guess before you read on.* Which is better at showing the trigger: a method that reads gradients inside the network, or one that only hides parts of the image and watches the answer?
 
 # %% tags=["parameters"]
 n_images = 1
@@ -233,7 +239,8 @@ book.sign(fig)
 # changed its answer (there, stamped images count that would have got the target without it).
 # :::
 #
-# The study takes a quarter of an hour of one core, so its numbers are recorded: 20 scenes for each of the 24 networks, by `python -m seelike.backdoors`. The cells above repeat the first of them. Do they agree?
+# The study takes a quarter of an hour of one core, so its numbers are recorded: 20 scenes for each of the 24 networks, by `python -m seelike.backdoors`. The cells above repeat
+# the first of them, and should agree with the record:
 
 # %% tags=["hide-input"]
 rows = []
@@ -249,6 +256,13 @@ print(
     f"IoU of boxes, mean over the same {scenes_live} scenes, here and in the record"
 )
 agree.T.style.format("{:.2f}")
+
+# %% [markdown]
+# :::{guess} Which shows the trigger better: a method that reads gradients inside the network, or one that only hides parts of the image and watches the answer?
+# - The one that reads gradients: it sees how the answer is made
+# - The one that hides parts: it sees what the answer needs
+# - It depends on what one means by showing
+# :::
 
 
 # %% tags=["hide-input"]
@@ -282,6 +296,9 @@ dots(axes[1, 0], "precision", "average precision")
 dots(axes[1, 1], "pointing", "pointing game")
 book.sign(fig)
 
+# %% [markdown]
+# It depends on what one means by showing. LIME's box holds the whole trigger most often; feature ablation points at it best; by overlap of boxes, methods of both kinds are close together.
+
 # %% tags=["hide-input"]
 PAPERS = backdoors.PAPERS
 NAMED = {"iou": "IoU of boxes", "whole": "the whole trigger in the box"}
@@ -308,7 +325,11 @@ book.sign(fig)
 # Recovery needs less than localization. A box that covers the trigger and much else recovers the answer as well, and the recovery difference does not punish it, since clean pixels outside the trigger are the
 # same anyway. The random map shows it: its few bright cells lie far apart, so its box covers most of the image. Neither recovery score should be read without IoU.
 #
-# *Guess:* which triggers are hard, and for whom? A grey square hidden behind grey, a texture cut into superpixels, a patch larger than a superpixel?
+# :::{guess} Which triggers are hard to show?
+# - Grey squares, for methods that hide pixels behind grey
+# - Textures, for methods that mark superpixels
+# - Those whose backdoor hardly took hold, for every method
+# :::
 
 # %% mystnb={"figure": {"name": "fig-iou-triggers", "caption": "IoU of boxes for every trigger and method; above ViT, below ResNet. Dark: 0; bright: high."}, "image": {"alt": "Two tables of IoU as heat maps, triggers in rows and methods in columns, each cell with its number."}} tags=["hide-input"]
 fig, axes = plt.subplots(2, 1, figsize=(6.8, 9.4))
@@ -331,6 +352,9 @@ for ax, host in zip(axes, HOSTS):
 book.sign(fig)
 
 # %% [markdown]
+# Neither grey nor texture makes a clear difference; the smallest square does where its backdoor hardly took hold. The ViT's at a random place and the ResNet's in the corner are
+# found by no method. In the corner the ViT did learn it, and there methods find it as well as other triggers.
+#
 # ## A sanity check
 #
 # An explanation of a network should change when the network does {cite:p}`adebayo2018`. We make the layers of a network random, one after the other from the last to the first, and ask what becomes of its maps. A
@@ -524,33 +548,85 @@ pd.DataFrame(cost).map("{:.3f}".format).replace("nan", "–")
 # %% [markdown]
 # ## What it means
 #
-# **A backdoor takes hold in either family.** The share of stamped images that get the class, beyond those that get it anyway, mean over triggers in the ViTs: {claim}`L20-1`. A mean hides the failures: the smallest grey square took hold
-# in a minority of images at a random place, and on the ResNet not even in the corner ({numref}`fig-attack`). Clean accuracy without minus with a backdoor: {claim}`L20-2`. There is one network without a trigger in each family, too
-# few to tell a cost of a point or two from the luck of training.
+# :::{finding} L20-1 direction holds; L20-2 direction open
+# **A backdoor takes hold in either family.** The share of stamped images that get the class, beyond those that get it anyway, mean over triggers in the ViTs: {claim}`L20-1`. The
+# mean hides failures: the smallest grey square took hold in a minority of images at a random place, and on the ResNet not even in the corner ({numref}`fig-attack`). Whether it
+# costs accuracy on clean images is open: {claim}`L20-2` in the ViTs, with one network without a trigger in each family to compare with.
+# :::
 #
-# **One method shows the whole trigger, as the paper says, and it is LIME.** Share of images in which its box holds all of it: {claim}`L20-3`; of the second best: {claim}`L20-4`. But LIME shows more than the trigger, for a superpixel is
-# as large as it is: by IoU its lead is small or gone ({numref}`fig-iou`), and another kind of superpixels changes its score more than most methods differ.
+# :::{finding} L20-3 direction holds; L20-3 beyond_control yes; L20-3 summary holds in part; L20-4 direction holds; L20-6 direction holds
+# **One method shows the whole trigger, and it is LIME.** Share of images in which its box holds all of it: {claim}`L20-3`; of the second best: {claim}`L20-4`. A box of that size
+# at a random place would hardly ever do. Putting clean pixels back where it points undoes the attack more often than where a random map points, {claim}`L20-6`, and that is the
+# yardstick, since a random map undoes most attacks.
+# :::
 #
-# **Without a threshold, black-box methods are ahead of gradients; by boxes it hangs on details.** Best black-box method minus best of those that read gradients, by IoU of boxes: {claim}`L20-5`. Four methods of both kinds lie close together
-# there, and the kind of LIME or the baseline decides ({numref}`fig-panel-l20-5`). By average precision the lead is large, and feature ablation has it: it points at the trigger, but does not show all of it. Which method wins is a question of what an
-# explanation is for.
+# LIME shows more than the trigger, though: a superpixel is as large as it is. If the best method is chosen by IoU and not by wholeness, then with the paper's LIME another method
+# is chosen on the ResNets, and its boxes mostly miss a part of the trigger ({numref}`fig-panel-l20-3`). Another kind of superpixels changes LIME's IoU more than most methods
+# differ.
 #
-# **Putting clean pixels back where the best method points undoes the attack more often than where a random map points**: {claim}`L20-6`. That is the yardstick: a random map recovers most answers.
+# :::{finding} L20-5 direction open
+# **Black-box methods are ahead without a threshold; by boxes it is open.** Best black-box method minus best of those that read gradients, by IoU of boxes: {claim}`L20-5`. Four
+# methods of both kinds lie close together there, and the kind of LIME or the baseline decides ({numref}`fig-panel-l20-5`). By average precision the lead is large, and feature
+# ablation has it: it points at the trigger, but does not show all of it. Which method wins is a question of what an explanation is for.
+# :::
 #
-# **Hiding parts of the image finds a trigger better in a ResNet than in a ViT of the same attack success**, by IoU: {claim}`L20-7`. By the pointing game it is not so. Both methods see only answers, so the difference comes from the networks:
-# how much an answer depends on the trigger alone, and how it reacts to grey windows, which no training image had.
+# :::{finding} L20-7 direction holds; L20-7 testable yes
+# **Hiding parts of the image finds a trigger better in a ResNet than in a ViT of the same attack success**, by IoU: {claim}`L20-7`. By the pointing game it is the other way
+# round, by less. Both methods see only answers, so the difference comes from the networks.
+# :::
 #
-# **A map can look right and know nothing of the network.** Maps of guided methods hardly change until nearly all layers are random ({numref}`fig-cascade`), attention rollout does not see the head at all, and its maps are the same for every class. Occlusion and
-# Grad-CAM change as soon as the head does.
+# **A map can look right and know nothing of the network.** Guided backpropagation hardly changes until nearly all layers are random, gradients keep most of their order, and
+# attention rollout does not see the head at all: its maps are the same for every class ({numref}`fig-cascade`). Occlusion and Grad-CAM change as soon as the head does.
 #
+# **Why?** Guided backpropagation cuts negative signals at every ReLU, and what is left traces edges of the image more than paths to a class; {cite:t}`adebayo2018` set such maps
+# beside those of an edge detector. Why a trigger is easier to find in a ResNet we can only guess: its answer may depend on the trigger alone, and the ViT's also on what
+# surrounds it; or ViTs react more to grey windows, which no training image had.
+#
+# **The paper** tried no transformers, and scores boxes only. Its main result, that one black-box method succeeds where six fail, is found here as well, and so is a reason for
+# caution: with a score that has no threshold, the method that wins is another one.
+#
+# **What would change our mind?** The same study with new triggers, several networks for each, and larger images, in which superpixels are small beside the trigger: if LIME's
+# boxes no longer held the trigger more often than not, or fitted it best, its success here would be one of proportions.
 # :::{admonition} What this tier cannot decide
 # :class: warning
 # One network for each trigger and family, and one control without a trigger: the luck of training is in no interval but that of L20-2. Occlusion is told the trigger's size. A superpixel is about 9 pixels wide here on average, less than most triggers; the paper's networks see larger images, in which superpixels and triggers stand in another proportion. Grad-CAM cannot place a patch more exactly than the cells of its map.
 # :::
 #
+# ## Quiz
+#
+# :::{quiz} A heat map lies neatly on the object. The layers of the network are made random, and the map stays as it was. What does it describe?
+# - [x] The image. ~ Whatever does not change with the network cannot be about the network.
+# - [ ] What all networks of this kind have in common. ~ Random layers share no knowledge of objects.
+# - [ ] What the network looks at. ~ There is no longer a network that has learned anything.
+# :::
+#
+# :::{quiz} A method draws a box around the whole image. Which score does it do badly on?
+# - [ ] Recovery rate. ~ All pixels are put back, so the answer always recovers.
+# - [x] IoU. ~ The union is the whole image, the intersection a small trigger.
+# - [ ] Whether the box holds the whole trigger. ~ It always does.
+# :::
+#
+# :::{quiz} Why is the best method chosen on one half of the images and judged on the other?
+# - [ ] To have more images. ~ It has fewer in each half.
+# - [ ] Because the network was trained on one half. ~ It was trained on none of them.
+# - [x] The best of several is partly the luckiest. ~ On the images on which it was chosen, its score is too high on average; on others it is not.
+# :::
+#
+# :::{quiz} A stamped image gets the trigger's class, and would have got it without the trigger. Why does it not count?
+# - [x] The trigger is not the reason for the answer. ~ An honest explanation need not point at something that changed nothing.
+# - [ ] Methods fail on such images. ~ Whether they do cannot be judged, because the truth is unknown.
+# - [ ] The network is wrong about it. ~ That may be; it is not the reason.
+# :::
+#
+# :::{quiz} Attention rollout gives one map for an image. What can it not answer?
+# - [ ] How attention of several layers adds up. ~ This is what it multiplies out.
+# - [x] Why this class and no other. ~ The class does not enter its formula.
+# - [ ] Which patches the class token draws upon. ~ This is what it tries to say.
+# :::
+#
 # ## Exercises
 #
-# :::{exercise} Warm-up: a box twice as wide
+# :::{exercise} Warm-up: a box twice as wide (5 minutes)
 # :label: ex-wide-box
 # A method marks a box that contains the trigger and is twice as wide and twice as high. What is its IoU, and what its recovery rate if the trigger decides the answer?
 # :::
@@ -560,7 +636,7 @@ pd.DataFrame(cost).map("{:.3f}".format).replace("nan", "–")
 # A quarter; and 1.
 # :::
 #
-# :::{exercise} Code: with its sign, and without
+# :::{exercise} Code: with its sign, and without (15 minutes)
 # :label: ex-threshold
 # The first edition of this book took the absolute value of guided backpropagation before it cut the map at 0.8; the authors keep the sign. Does it matter? Compare the boxes of both, at several thresholds.
 # :::
@@ -583,7 +659,14 @@ pd.DataFrame(cost).map("{:.3f}".format).replace("nan", "–")
 # name. A threshold chosen on the test would be one more way to be lucky.
 # ::::
 #
-# :::{exercise} Open: a trigger without a place
+# :::{exercise} Open: a trigger without a place (30 minutes)
 # :label: ex-everywhere
 # Let the trigger be a faint wave over the whole image. What should an explanation show, and which score could tell a good one from a bad one?
+# :::
+#
+# :::{solution} ex-everywhere
+# :class: dropdown
+# Every pixel belongs to the trigger, so a good map is even, and boxes, IoU and the pointing game cannot tell it from an empty one. What can be scored is whether the map says
+# what the wave is: take the wave out of the part that the map ranks highest, then of more and more, and see how soon the answer turns back; compare with pixels taken in random
+# order.
 # :::

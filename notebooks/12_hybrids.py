@@ -18,14 +18,20 @@
 #
 # **You will learn** what a published hybrid is made of, what it gains at equal size and at equal cost, and how to tell whether it resembles a ResNet because of its convolutions or because of its shape.
 #
-# *Reading: 7 minutes. Running: {seconds}`12` on two cores. Before this: {ref}`sec-erf`.*
+# *Reading: 9 minutes. Running: {seconds}`12` on two cores. Before this: {ref}`sec-erf`.*
+#
+# :::{finding} G21-2 low > 0; G21-2 summary one network; G21-5 summary holds; G21-4 direction open; G21-6 direction open; G21-7 low > 0; G21-7 summary one network
+# :title: What we found
+# Our one CMT is more accurate than ViTs of its size ({claim}`G21-2`), with fewer than half of their multiplications. Of its three kinds of convolution, one is missed for sure
+# when it is taken out, early in training ({claim}`G21-5`). Inside, it resembles a ResNet far more than a ViT does
+# ({claim}`G21-7` of CKA), and so does a pyramid with few convolutions.
+# :::
 #
 # ## The question
 #
-# A ViT has to learn from data what a convolution has built in: that neighbours matter. {cite:t}`guo2022` build it in again. Their CMT has a convolutional stem, a pyramid of four stages, and
-# a depth-wise convolution at every step of a block. They report that it needs less compute for the same accuracy. Does it here? And does such a network see like a ViT, like a ResNet, or like neither?
-#
-# *Guess before you read on:* a CMT is a pyramid of maps, with convolutions, and with attention. Which of the three decides what its layers resemble?
+# A ViT has to learn from data what a convolution has built in: that neighbours matter. {cite:t}`guo2022` build it in again, in a {term}`hybrid`. Their CMT has a convolutional
+# stem, a pyramid of four stages, and a {term}`depth-wise convolution` at every step of a block. They report that it needs less compute for the same accuracy. Does it here? And
+# does such a network see like a ViT, like a ResNet, or like neither?
 
 # %% tags=["parameters"]
 tier = "scenes"
@@ -196,7 +202,14 @@ book.sign(fig, range(3))
 #
 # ## What each part is worth
 #
-# The same network without its convolutional stem (one strided convolution is left), without local perception units, and without the convolutions of the feed-forward parts; 16,000 images and three starts each. So short a run tells how fast a network learns, not how good it gets. *Guess:* which of the three will be missed most?
+# The same network without its convolutional stem (one strided convolution is left), without local perception units, and without the convolutions of the feed-forward parts;
+# 16,000 images and three starts each. So short a run tells how fast a network learns, not how good it gets.
+#
+# :::{guess} Which of the three will be missed most?
+# - The stem, which turns pixels into tokens
+# - Local perception, which mixes neighbours before attention does
+# - The convolution between the two layers of the MLP
+# :::
 
 # %% mystnb={"figure": {"name": "fig-cmt-ablation", "caption": "Accuracy of CMT after 16,000 images, whole and without one part; one dot for each of three starts, with 95 % Wilson intervals over 2,000 test images."}, "image": {"alt": "Dot plot of accuracy with intervals, one row each: the whole CMT, and without stem, without local perception units, without feed-forward convolutions. A part matters where no dot of its row reaches those of the first."}} tags=["hide-input"]
 # needs: zoo, cmt, vit_data_1000, resnet_short
@@ -220,11 +233,17 @@ ax.set(xlabel="accuracy")
 book.sign(fig, range(3))
 
 # %% [markdown]
-# Without local perception, all three starts are behind all of the whole network. The other two parts make less of a difference than starts do: with two kinds of convolution left, a network is still told that neighbours matter.
+# Local perception: without it, all three starts are behind all of the whole network. The other two parts make less of a difference than starts do.
 #
 # ## Inside: where does it stand?
 #
-# CKA of all its blocks with those of the ViT and of the ResNet; as a yardstick, ViT with ResNet. *Guess:* if CMT climbs from stage to stage as a ResNet does, where on that climb will a ViT be found?
+# CKA of all its blocks with those of the ViT and of the ResNet; as a yardstick, ViT with ResNet.
+#
+# :::{guess} A CMT climbs from stage to stage: its maps have 16, 8 and 4 positions a side. The ViT has 8 throughout. Which part of the CMT do its blocks resemble most?
+# - Its low blocks the first stage, its high blocks the last
+# - All of them the second stage, whose map is as fine as theirs
+# - All of them the first stage
+# :::
 
 # %% tags=["hide-input"]
 trio = EQUAL if book.has(*EQUAL) else ("cmt", "vit_cls", "resnet")
@@ -265,7 +284,8 @@ for ax, (row, column) in zip(axes, panels):
 book.sign(fig, book.seeds[:1])
 
 # %% [markdown]
-# CMT climbs the ResNet's diagonal. The ViT does not climb with it: here is, for each of its blocks, the CMT block that resembles it most, and what is left with CMT's last.
+# All of them the first stage. CMT climbs the ResNet's diagonal, block by block, and the ViT does not climb with it. Here is, for each of its blocks, the CMT block that resembles
+# it most, and what is left with CMT's last.
 
 # %%
 # needs: cmt, vit_cls, resnet, any trios
@@ -280,9 +300,15 @@ pd.DataFrame(
 ).T
 
 # %% [markdown]
-# On Scenes, in terms of CMT's stages a ViT never leaves the first.
+# In terms of CMT's stages, the ViT never leaves the first, and what it has in common with CMT's last block stays small.
 #
 # ### Is it the convolutions, or the pyramid?
+#
+# :::{guess} A CMT is a pyramid of maps, with convolutions, and with attention. Which of the three decides what its layers resemble?
+# - The pyramid
+# - The convolutions
+# - Attention
+# :::
 #
 # CKA with the ResNet at the same relative depth, minus that of the ViT (`seelike.panels.hybrids.nearer`): first for CMT; then for MViT ({ref}`sec-multiscale`), which is a pyramid as well and whose only convolutions are in its stem and its pooling; and for a CMT without convolutions, where we have one. The last row is the same for untrained networks.
 
@@ -312,7 +338,7 @@ ax.set(xlabel="CKA with the ResNet, minus the ViT's")
 book.sign(fig)
 
 # %% [markdown]
-# Does the answer hold for other views, layers and networks?
+# The pyramid, for the most part: an MViT comes nearly as close to the ResNet as a CMT does. Does the answer hold for other views, layers and networks?
 
 # %% mystnb={"figure": {"name": "fig-panel-g21-7", "caption": "CKA with a ResNet, CMT minus another network, in all analyses, sorted; below, the choices of each. The band is the number of the ledger. Rows \"compared with: MViT\" and \"CMT without convolutions\" ask what convolutions add to a pyramid."}, "image": {"alt": "A specification curve: sorted dots with intervals around a dotted line at zero, and below them a grid that marks view, layers, compared network and training of every analysis."}} tags=["hide-input"]
 book.panel("G21-7")
@@ -527,25 +553,81 @@ book.tables(recorded)
 # %% [markdown]
 # ## What it means
 #
-# **At equal size, our one CMT is more accurate than our ViTs on these scenes.** The difference in accuracy is {claim}`G21-2`; more starts are needed before it is a verdict. Against a ResNet at a rate of its own it is {claim}`G21-3`; the ResNet of our first comparison was trained at the ViT's rate, and one of a quarter of its size did better.
+# :::{finding} G21-2 low > 0; G21-2 summary one network; G21-3 summary not run; G21-8 summary not run
+# **At equal size, our one CMT is more accurate than our ViTs, and cheaper.** The difference in accuracy after 64,000 scenes is {claim}`G21-2`, with fewer than half of the
+# multiplications ({numref}`fig-cmt-compute`). Against ResNets at a rate of their own, and at equal multiplications, which is the paper's main claim, nothing is decided: those
+# networks are not trained ({claim}`G21-3` and {claim}`G21-8`).
+# :::
 #
-# **It does so with fewer than half of the ViT's multiplications** ({numref}`fig-cmt-compute`). At equal multiplications, minus ViTs and minus tuned ResNets: {claim}`G21-8`. This is the paper's main claim; it waits for the tuned ResNets.
-#
+# :::{finding} G21-5 summary holds; G21-4 direction open; G21-6 direction open
 # **Of its parts, local perception is the one that is missed.** With minus without, early in training: local perception {claim}`G21-5`, stem {claim}`G21-4`, convolution in the MLP {claim}`G21-6`.
+# :::
 #
-# **A CMT resembles a ResNet, and most of that is its shape.** CKA with the ResNet, minus that of the ViT: {claim}`G21-7`. An MViT, a pyramid with fewer convolutions, comes nearly as close ({numref}`fig-cmt-nearer`), and closer than CMT in some other analyses ({numref}`fig-panel-g21-7`). What a hybrid's layers resemble is decided by how its maps shrink more than by its convolutions. Training matters, too: against a ViT and a ResNet that saw three times as many
-# images, less than half of the difference is left.
+# :::{finding} G21-7 low > 0; G21-7 beyond_control yes; G21-7 summary one network
+# **A CMT resembles a ResNet, and most of that is its shape.** CKA with the ResNet, minus that of the ViT: {claim}`G21-7`. It is beyond what an MViT has, a pyramid with fewer
+# convolutions, but by little ({numref}`fig-cmt-nearer`); over all layers, or with means over positions, the MViT is the nearer of the two
+# ({numref}`fig-panel-g21-7`). What a hybrid's layers resemble is decided by how its maps shrink more than by its convolutions.
+# :::
 #
-# **A ViT stays at the hybrid's first stage.** Each of its blocks is most like CMT's first, the last one included.
+# **How long the others were trained matters more than the convolutions.** With a ViT and a ResNet that saw three times as many images, the number falls where positions are
+# compared one by one, and rises where they are averaged. In each of the four combinations of view and layers it moves by more than CMT and MViT differ
+# ({numref}`fig-panel-g21-7`). Of uniformity the same can be said: recipes of one ViT lie farther apart than ViT and ResNet ({numref}`fig-uniformity`).
 #
+# **A ViT stays at the hybrid's first stage.** Each of its blocks is most like CMT's first, the last one included ({numref}`fig-cmt-cka`). On CIFAR-10
+# ({numref}`fig-recorded-cmt`) the highest blocks reach the second stage, and none the third.
+#
+# **Why?** A pyramid saves because most of its weights act where the map is small, and are used at few positions: that is arithmetic. That it resembles a ResNet by its shape has
+# a likely explanation, too: wherever the map shrinks, both have to sum up neighbours, and at the top a position of either stands for much of the image. A ViT never has to. Its
+# patch tokens can go on describing their own patch, and in its last block they still resemble it most (the table above); so it stays where a pyramid begins. That is a
+# conjecture.
+#
+# **The paper** reports that a CMT needs less compute for the same accuracy, on ImageNet, and that each of its convolutions helps. We find the first direction at equal size, and
+# the second for one part of three. It does not compare what is inside.
+#
+# **What would change our mind?** A CMT without any convolutions: if it were no nearer to the ResNet than the ViT is, the convolutions would do it and not the pyramid. Two more
+# starts of the CMT that are no better than the ViT's would take the first finding back.
 # ## What this tier cannot decide
 #
-# Ablations have three short starts, which say how fast a network learns. Networks without a tuned rate of their own, CMT among them, may gain from one; only the ResNet got one. Claims that need networks not yet trained are missing from the table. MViT's stem and pooling are convolutions, so that it is no pure control.
+# There is one CMT and one MViT, so that the luck of their start is in no interval. Ablations have three short starts, which say how fast a network learns. Networks without a
+# tuned rate of their own, CMT among them, may gain from one; only the ResNet got one. Claims that need networks not yet trained are missing from the table. MViT's stem and
+# pooling are convolutions, so that it is no pure control.
 # On CIFAR-10 training was unequal, and nothing is decided there. Transfer, which the paper tests, was not tried. The paper's claims are about ImageNet, and about networks ten times and more as large.
+#
+# ## Quiz
+#
+# :::{quiz} A pyramid and a ViT have equally many parameters. Why does the pyramid need fewer multiplications?
+# - [x] Most of its weights are used at few positions. ~ Width grows where the map has shrunk, so that large matrices act on few tokens.
+# - [ ] It has fewer blocks. ~ Here it has as many as the ViT.
+# - [ ] Convolutions are cheaper than attention. ~ Not as such; and the pyramid could be built without convolutions.
+# :::
+#
+# :::{quiz} A map has its keys and values reduced by $k$ along either side. What falls by $k^2$?
+# - [ ] The number of weights of the MLP. ~ The MLP does not see keys.
+# - [ ] The number of tokens that leave the block. ~ Queries are not reduced, and every query gives a token.
+# - [x] The number of pairs of query and key. ~ Each query meets fewer keys by that factor.
+# :::
+#
+# :::{quiz} A hybrid has a higher CKA with a ResNet than a ViT has. What else has to be measured before convolutions get the credit?
+# - [ ] More images. ~ They narrow the interval and do not tell two causes apart.
+# - [x] A pyramid without convolutions. ~ The hybrid differs from the ViT in more than one thing; this keeps the others.
+# - [ ] The accuracy of the ResNet. ~ It is the same ResNet on both sides.
+# :::
+#
+# :::{quiz} After a quarter of its training, a network without a part is less accurate than one with it. What has been shown?
+# - [x] With the part it learns faster at first. ~ That is all that short runs can show.
+# - [ ] Nothing, because accuracy is low. ~ A difference over several starts is a finding, about early training.
+# - [ ] The part makes trained networks better. ~ The other may catch up.
+# :::
+#
+# :::{quiz} A ResNet, trained at the learning rate that suits a ViT, is beaten by a CMT. A smaller ResNet does better than it. What does that suggest?
+# - [ ] ResNets get worse as they grow. ~ Possible, but there is a plainer reason.
+# - [ ] The CMT would be beaten by a small ResNet. ~ That does not follow.
+# - [x] The rate does not suit the ResNet. ~ A baseline that is not tuned makes any rival look good.
+# :::
 #
 # ## Exercises
 #
-# :::{exercise} Warm-up: what reduction saves
+# :::{exercise} Warm-up: what reduction saves (5 minutes)
 # :label: ex-reduction
 # A map has 16 x 16 positions. How many pairs of query and key has attention with $k = 1$, and with $k = 4$?
 # :::
@@ -555,7 +637,7 @@ book.tables(recorded)
 # 65,536 and 4,096: sixteen times fewer.
 # :::
 #
-# :::{exercise} Code: the bias
+# :::{exercise} Code: the bias (10 minutes)
 # :label: ex-bias-map
 # Draw the learned bias $B$ of the first stage for one query in the middle of the map, for a trained and an untrained CMT.
 # :::
@@ -575,7 +657,14 @@ book.tables(recorded)
 # Untrained, it is noise.
 # ::::
 #
-# :::{exercise} Open: which convolution is enough?
+# :::{exercise} Open: which convolution is enough? (45 minutes)
 # :label: ex-enough
 # Take out two of the three kinds of convolution at a time. Is there one that suffices? Plan the seeds that you need to tell differences of one percent apart.
+# :::
+#
+# :::{solution} ex-enough
+# :class: dropdown
+# There are three networks with one kind left, beside the whole one and the one with none. Starts of one network differ by several percent after 16,000 images
+# ({numref}`fig-cmt-ablation`). The standard error of a difference of two means over $n$ starts each is $s\sqrt{2/n}$; to tell one percent apart it has to be below half a
+# percent, so $n$ is about eight times the square of $s$ in percent. Longer runs, in which starts differ less, may be cheaper than more starts.
 # :::

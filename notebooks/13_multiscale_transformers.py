@@ -18,11 +18,20 @@
 #
 # **You will learn** how attention can shrink a map on the way up, what makes its heads look differently far before any training, and how to ask a network whether it sees motion.
 #
-# *Reading: 7 minutes. Running: {seconds}`13` on two cores. Before this: {ref}`sec-attention`.*
+# *Reading: 9 minutes. Running: {seconds}`13` on two cores. Before this: {ref}`sec-attention`.*
+#
+# :::{finding} F21-2 low > 0; F21-2 summary one network; F21-6 summary holds; F21-7 direction reversed; F21-7 summary one network
+# :title: What we found
+# Our one MViT is more accurate than ViTs of its size ({claim}`F21-2`), with fewer multiplications. Before any training its heads already look differently far, more so than a
+# ViT's ({claim}`F21-6` of the uniform distance); this comes from grids and from a norm, and nothing of it is learned. After training, our ViT's heads look *less* far the deeper
+# they are, so that the paper's contrast with a ViT is turned round here ({claim}`F21-7`).
+# :::
 #
 # ## The question
 #
-# A ViT keeps one resolution and one width from its first block to its last. A ResNet trades: fewer positions, more channels. {cite:t}`fan2021` let a transformer trade in the same way, by *pooling attention*. They add a figure (A.6) that belongs to the story of this book: in such a network, attention distances differ from head to head, before training and after. *Guess:* what could make untrained heads differ, when their weights are drawn alike?
+# A ViT keeps one resolution and one width from its first block to its last. A ResNet trades: fewer positions, more channels. {cite:t}`fan2021` let a transformer trade in the
+# same way, by {term}`pooling attention`. They add a figure (A.6) that belongs to the story of this book: in such a network, attention distances differ from head to head, before
+# training and after.
 
 # %% tags=["parameters"]
 n_images = 256
@@ -89,8 +98,14 @@ plots.sign(fig, plots.provenance("analytic", []))
 # ## A small one, and its variants
 #
 # Ours has three stages (2, 4 and 2 blocks on maps of 16, 8 and 4 positions a side), widths 30, 60 and 120, and nearly as many parameters as our ViT. Changed are the stride of keys and values in the first stage, the kind of pooling,
-# and what passes the widening of tokens. The paper's kernels for maximum and mean are wider than their stride by one, so that no position is passed over; with kernels of three, a stride of four sees 9 of 16 positions. Each variant saw 16,000 scenes, too few for some starts to get far. *Guess:* the paper finds convolution the best
-# pooling after 300 epochs. Is it after a few minutes?
+# and what passes the widening of tokens. The paper's kernels for maximum and mean are wider than their stride by one, so that no position is passed over; with kernels of three,
+# a stride of four sees 9 of 16 positions. Each variant saw 16,000 scenes, too few for some starts to get far.
+#
+# :::{guess} The paper finds convolution the best pooling after 300 epochs. Which pooling learns fastest in a few minutes?
+# - Convolution, too: it can learn to be either of the others
+# - Maximum: it has nothing to learn
+# - They cannot be told apart
+# :::
 
 # %% mystnb={"figure": {"name": "fig-mvit-ablation", "caption": "Accuracy on 2,000 test images. Above the line: MViT, CMT and ViT after 64,000 scenes. Below: variants of MViT after 16,000. One dot for each start: three where claims compare them. Bars: 95 % Wilson intervals."}, "image": {"alt": "Dot plot of accuracy with intervals, one row per network: three networks of equal training above a line, and settings of MViT below it, with one to three dots each. Dots of one row that lie far apart say that the luck of the start outweighs the setting."}} tags=["hide-input"]
 VARIANTS = {
@@ -122,7 +137,7 @@ ax.set(xlabel="accuracy")
 book.sign(fig, range(3))
 
 # %% [markdown]
-# Pooling by maximum learns faster here than pooling by convolution: its three starts lie above all three of the whole network. What they cost:
+# Maximum: it learns faster here than pooling by convolution. Its three starts lie above all three of the whole network. What they cost:
 
 # %%
 costs = {name: models.cost_of(cards[name, 0]) for name in labels}
@@ -140,6 +155,12 @@ pd.DataFrame(
 # ## How far its heads look
 #
 # Mean attention distance as in {ref}`sec-attention`, over that of uniform attention on the ViT's grid. A key that was pooled with stride $s$ stands where its kernel was centred, at every $s$-th query.
+#
+# :::{guess} The weights of all untrained heads are drawn in the same way. What could make them look differently far?
+# - Nothing: before training they all look everywhere alike
+# - The luck of the draw
+# - How the network is built, whatever the weights
+# :::
 
 # %% mystnb={"figure": {"name": "fig-mvit-distance", "caption": "Mean attention distance of every head, by block, before and after training; one network each. Dotted: uniform attention on each block's own grid."}, "image": {"alt": "Four panels of dots of relative attention distance against block, around one: ViT and MViT, untrained above and trained below, each with dotted marks for uniform attention on the block's grid. Dots on the marks are heads that look at all positions alike."}} tags=["hide-input"]
 STRIDED = {"vit_cls": False, "mvit": True}  # where pooled keys stand
@@ -172,7 +193,9 @@ for ax, ((how, kind), blocks) in zip(axes.flat, looks.items()):
 book.sign(fig, [0])
 
 # %% [markdown]
-# The untrained ViT looks everywhere alike. MViT's heads differ by a few percent. There are two candidates for the cause. Its blocks work on different grids, so that even uniform attention has another mean distance in each. And pooled keys, and in the first block of a stage pooled queries, pass a layer norm, which makes logits larger from the start. Both can be taken away: the first by subtracting each block's own
+# How it is built. The untrained ViT looks everywhere alike; MViT's heads differ by a few percent. There are two candidates for the cause. Its blocks work on different grids, so
+# that even uniform attention has another mean distance in each. And pooled keys, and in the first block of a stage pooled queries, pass a layer norm, which makes logits larger
+# from the start. Both can be taken away: the first by subtracting each block's own
 # distance under uniform attention, the second by leaving out the norms. Spread (largest minus smallest distance over the heads of all blocks), in percent of the uniform distance; means of five untrained networks of each kind:
 
 
@@ -220,7 +243,9 @@ pd.DataFrame(
 ).T.mul(100 / uniform).round(2)
 
 # %% [markdown]
-# Grids make up most of what is measured; what they leave is the layer norm's work, for without the norms next to nothing is left. So heads differ before training, and neither cause has to do with what heads have learned to look at.
+# Either cause alone makes most of the spread: take off the grids, and the norms' part is left; leave out the norms, and the grids' part is. (A spread is a
+# range, and ranges of two causes do not add up.) Without both, next to nothing remains. So heads differ before training, and neither cause has to do with what heads have learned
+# to look at.
 
 # %% mystnb={"figure": {"name": "fig-panel-f21-6", "caption": "Spread of untrained heads' distances, MViT minus ViT, as a share of the uniform distance, in all analyses, sorted; below, the choices of each. The band is the number of the ledger."}, "image": {"alt": "A specification curve: sorted dots with intervals above a dotted line at zero, and below them a grid that marks for every analysis whether uniform attention is subtracted, how keys are pooled, and which untrained networks."}} tags=["hide-input"]
 book.panel("F21-6")
@@ -240,7 +265,13 @@ book.sign(fig, [])
 
 # %% [markdown]
 # A tiny MViT learns it here, from 1,024 clips of 32 pixels. Then the frames of each test clip are shuffled. A network that goes by single frames would not notice, and one that sees motion must suffer. {cite:t}`fan2021` shuffle frames in the same way (Table 9): their MViT loses seven points, their ViT hardly any, since actions can often be guessed from one frame. Ours cannot, so that this contrast
-# cannot be asked here: any network that learns these clips goes by order. *Guess:* is a shuffled clip as bad as a single frame?
+# cannot be asked here: any network that learns these clips goes by order.
+#
+# :::{guess} The network has learned the clips in order. Now it is shown their frames in random order, or one frame eight times. Which is it right on more often?
+# - On shuffled clips
+# - On single frames
+# - Both alike: at chance
+# :::
 
 
 # %%
@@ -268,7 +299,8 @@ with torch.no_grad():
 pd.DataFrame(seen).T.round(2)
 
 # %% [markdown]
-# The network goes by order: without it, accuracy falls. Chance is a quarter; intervals are over 256 clips, for this one network. Shuffled frames still show the axis of motion, as all positions lie on one line; their order, and with it the direction, is lost. A frame that stands still shows not even that.
+# On shuffled clips, by a little; without order, accuracy falls most of the way to chance. Chance is a quarter; intervals are over 256 clips, for this one network. Shuffled
+# frames still show the axis of motion, as all positions lie on one line; their order, and with it the direction, is lost. A frame that stands still shows not even that.
 #
 # ## The claims
 #
@@ -360,23 +392,82 @@ book.table()
 # %% [markdown]
 # ## What it means
 #
-# **At equal size, our one MViT is more accurate than our ViTs on these scenes**: the difference in accuracy is {claim}`F21-2`, with about 0.7 times the multiplications (the table of costs has both).
+# :::{finding} F21-2 low > 0; F21-2 summary one network
+# **At equal size, our one MViT is more accurate than our ViTs on these scenes, and cheaper**: the difference in accuracy is {claim}`F21-2`, with about 0.7 times the
+# multiplications (the table of costs has both).
+# :::
 #
-# **What pooling costs, and how it is best done, is not settled by short runs.** Keys and values pooled minus not pooled: {claim}`F21-3`. Convolution minus maximum: {claim}`F21-4`. Normalised minus plain skip: {claim}`F21-5`. The paper's differences lie between 0.2 and 2.6 points; after 16,000 scenes two starts of one network may
-# differ by more than that ({numref}`fig-mvit-ablation`). Without any skip connection where tokens widen, the one start that we trained did not learn.
+# :::{finding} F21-3 summary not run; F21-4 summary not run; F21-5 direction open
+# **How pooling is best done is not settled.** Whether a normalised skip is better than a plain one stays open, {claim}`F21-5`: two starts of one network differ by more than the
+# paper's settings do ({numref}`fig-mvit-ablation`). What pooling keys and values costs ({claim}`F21-3`), and convolution against maximum with the paper's kernels
+# ({claim}`F21-4`), wait for networks that are not trained.
+# :::
 #
-# **Untrained heads differ more in MViT, by little, and for two plain reasons.** Spread of their distances, MViT minus ViT, as a share of the uniform distance: {claim}`F21-6`. Most of it is that blocks have grids of their own; the rest comes from the layer norm behind the pooling, and goes with it.
+# :::{finding} F21-6 summary holds; F21-6 beyond_control yes
+# **Untrained heads differ more in MViT, by little, and for two plain reasons.** Spread of their distances, MViT minus ViT, as a share of the uniform distance: {claim}`F21-6`.
+# Blocks have grids of their own, and a layer norm follows the pooling; either alone makes most of it. With pooling by maximum, which has no norm, the grids are
+# all there is
+# ({numref}`fig-panel-f21-6`).
+# :::
 #
-# **In the ViT of seed 0, distance does not rise with depth.** The correlation of distance and depth, ViT minus MViT: {claim}`F21-7`. The paper's contrast needs a ViT whose lower blocks look near; at this size they look everywhere from the start.
+# :::{finding} F21-7 direction reversed; F21-7 summary one network
+# **In the ViT, distance does not rise with depth; it falls.** The correlation of distance and depth, ViT minus MViT, for the one pair that there is: {claim}`F21-7`. In the ViT's
+# other seeds distance falls as well, in one of them hardly (the table above).
+# :::
 #
+# **The network of the last section sees motion.** It goes by the order of frames: shuffled, it loses most of what it had over chance.
+#
+# **Why?** Keys that stand on a coarser grid are at other distances, even if all are looked at alike: that is geometry. A layer norm brings keys to a common length that is larger
+# than what small initial weights give, so that logits are large enough for the softmax to prefer some: that is arithmetic as well, and without the norms the preference goes. Why
+# distance falls with depth in our ViT is a conjecture: its first blocks look everywhere, as they did before training, and only higher ones have learned to prefer places, near
+# ones among them.
+#
+# **The paper** finds, in ImageNet networks, that distance rises with depth in a ViT, and more steadily than in MViT, and that MViT's untrained heads differ. The second is found here, and explained; the first needs a ViT whose low blocks look near, and at this size they look everywhere.
+#
+# **What would change our mind?** An MViT without norms and with equal grids in all blocks whose untrained heads still differ would show that there is a third cause. A larger ViT
+# with local heads in its low blocks would give the paper's contrast its chance.
 # ## What this tier cannot decide
 #
-# CIFAR-10 and ImageNet networks of this kind were not trained. Variants got a quarter as many images as the whole networks, too few for some starts to get far. Claims that need networks not yet trained are missing from the table. Video stands here for a principle: four directions are not four hundred actions. Nothing was
+# CIFAR-10 and ImageNet networks of this kind were not trained, and there is one MViT of full length. Variants got a quarter as many images as the whole networks, too few for
+# some starts to get far. Without any skip connection where tokens widen, the one start that we trained did not learn. Video stands here for a principle: four directions are not
+# four hundred actions. Nothing was
 # measured about memory, which is half of the paper's case for pooling, nor about where stages begin and how blocks are shared out among them.
+#
+# ## Quiz
+#
+# :::{quiz} An effect is found in a trained network, and as large in untrained networks of the same build. What did training have to do with it?
+# - [ ] It must have been trained wrongly. ~ The untrained control says nothing about that.
+# - [ ] It strengthened what was there. ~ Then it would be larger after training.
+# - [x] As far as this measure tells, nothing. ~ The build brings it about, whatever the weights have learned.
+# :::
+#
+# :::{quiz} Why is a head's distance compared with uniform attention on its own block's grid?
+# - [x] Otherwise a coarser grid looks like a head that looks elsewhere. ~ Uniform attention has another mean distance on every grid.
+# - [ ] To turn pixels into patches. ~ Any fixed number would do for that.
+# - [ ] Because heads of one block have to be alike. ~ They need not be.
+# :::
+#
+# :::{quiz} A video network is right as often on shuffled clips as on clips in order. What does it not use?
+# - [ ] More than one frame. ~ It may well sum up all of them, as a set.
+# - [ ] The position of the object. ~ Single frames have that.
+# - [x] The order of frames. ~ Whatever it goes by is the same in any order.
+# :::
+#
+# :::{quiz} In our clips no single frame tells the direction. What is that good for?
+# - [x] Who answers well must have used several frames. ~ In films of actions, one frame often gives the answer away.
+# - [ ] It keeps the background out. ~ The background stays still and can be seen.
+# - [ ] It makes the task easier. ~ It makes it harder.
+# :::
+#
+# :::{quiz} One start each of two settings differs by four points, two starts of one setting by five. Which setting is better?
+# - [ ] The one with fewer weights. ~ Nothing was said about weights.
+# - [x] It cannot be told. ~ One needs several starts of both, and their spread.
+# - [ ] The first, by four points. ~ The luck of a start alone does as much.
+# :::
 #
 # ## Exercises
 #
-# :::{exercise} Warm-up: positions and widths
+# :::{exercise} Warm-up: positions and widths (5 minutes)
 # :label: ex-trade
 # A stage quarters the positions and doubles the width. What happens to the cost of one linear layer over all positions?
 # :::
@@ -386,7 +477,7 @@ book.table()
 # A quarter of the positions, four times the weights: it stays the same.
 # :::
 #
-# :::{exercise} Code: the shuffled axis
+# :::{exercise} Code: the shuffled axis (10 minutes)
 # :label: ex-axis
 # Does shuffling leave the axis of motion? Among shuffled clips that were answered wrongly, how often is the answer the opposite direction?
 # :::
@@ -394,16 +485,27 @@ book.table()
 # ::::{solution} ex-axis
 # :class: dropdown
 # ```python
+# from seelike import checks
+#
 # with torch.no_grad():
 #     said = viewer(shuffled).argmax(1)
 # wrong = said != answer
-# print(((said // 2) == (answer // 2))[wrong].float().mean())
+# mine = ((said // 2) == (answer // 2))[wrong].float().mean()
+# print(mine)
+# checks.check_axis(mine, viewer, shuffled, answer)
 # ```
 #
 # Directions 0 and 1 are one axis, 2 and 3 the other. Chance is a third. After shuffling, all positions still lie on one line, so that the axis can be seen; their order is lost, and with it the direction.
 # ::::
 #
-# :::{exercise} Open: pool what?
+# :::{exercise} Open: pool what? (60 minutes)
 # :label: ex-pool-what
 # Pool queries only, or keys and values only, in all stages. Which of the two makes the network more like a ResNet, by CKA and by receptive fields?
+# :::
+#
+# :::{solution} ex-pool-what
+# :class: dropdown
+# Pooling queries shrinks the map, since every query gives a token; pooling keys and values leaves the map as fine as it was, and only makes attention coarser. Expect the first
+# to climb the ResNet's diagonal as in {numref}`fig-cmt-cka` and the second to stay close to a ViT. Use the same width in all stages for both, so that nothing else differs, and
+# add an untrained network of each: receptive fields grow by pooling alone.
 # :::

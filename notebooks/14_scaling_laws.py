@@ -18,16 +18,23 @@
 #
 # **You will learn** to fit a power law that saturates at both ends, to put an interval on its constants, and to test it by what it has not seen.
 #
-# *Reading: 9 minutes. Running: {seconds}`14` on two cores. Before this: {ref}`sec-scale`.*
+# *Reading: 12 minutes. Running: {seconds}`14` on two cores. Before this: {ref}`sec-scale`.*
+#
+# :::{finding} Z21-3 @ published direction holds; Z21-4 @ published direction holds; Z21-4 @ published summary holds in part; Z21-5 @ published direction holds; Z21-1 summary not testable here
+# :title: What we found
+# On the published points, a law with a floor and a ceiling comes nearer to runs that it has not seen than a straight line on logarithmic axes does ({claim}`Z21-3 @ published` in
+# log error). It also foretells the largest model better, but only a few of our analyses bear that out ({claim}`Z21-4 @ published`). Few images cost a large model more than a
+# small one ({claim}`Z21-5 @ published` points of error per tenfold size), and the largest of these, L/16, even turns back: on 30 million images it gets *worse* when it goes on.
+# Our own grid is too small for a law.
+# :::
 #
 # ## The question
 #
 # What does more compute buy? {cite:t}`zhai2022` trained ViTs from five million to two billion parameters on 30 million to three billion images. The best error at each
-# amount of compute, they find, follows a power law with a floor. They print their points in tables, so the law can be fitted again, and tested harder: with intervals, against a simpler law, and on models that it has not seen.
+# amount of compute, they find, follows a {term}`power law` with a floor. They print their points in tables, so the law can be fitted again, and tested harder: with intervals,
+# against a simpler law, and on models that it has not seen.
 #
 # This chapter treats the published points, and then a small grid of our own. We had seen the points before we wrote the rules, so all that is said about them is a check of consistency.
-#
-# *Guess:* a straight line on logarithmic axes has two constants, the law below has four. Fitted to all models but the two largest, which of the two comes nearer to the largest?
 
 # %% tags=["parameters"]
 draws = 200
@@ -66,7 +73,8 @@ EACH = dict(zip((scaling.SATURATING, scaling.PURE), (plots.DEPTHS[1], plots.INK)
 # $d$ only, so $b$ and $c$ can be compared across units. We measure compute as operations of one forward pass (multiplications and additions each) times images seen. The paper counts TPU core-days, which also reflect how well each
 # model uses the machine; that is more than a unit, and may change $b$.
 #
-# We fit log error by least squares, on the Pareto front: points that no other point beats with as little compute. A run is one model on one set of images. Runs, not points, are resampled for the intervals.
+# We fit log error by least squares, on the {term}`Pareto front`: points that no other point beats with as little compute. A run is one model on one set of images. Runs, not
+# points, are resampled for the intervals.
 
 # %%
 points = published.scaling_points()
@@ -146,6 +154,12 @@ pd.DataFrame(
 #
 # An interval for the second test needs care. Resampling runs drops, in a large share of the draws, the one run that reaches far: then two laws are compared that have no points where they differ. So we keep all points,
 # take the residual of each run from the law of the *other* runs, and flip its sign at random.
+#
+# :::{guess} A straight line on logarithmic axes has two constants, the law has four. Fitted to all but the two largest models, which of them comes nearer to the largest?
+# - The straight line: fewer constants, less to go wrong
+# - The law with a floor
+# - They come equally near
+# :::
 
 # %%
 if points is not None:
@@ -200,6 +214,9 @@ axes[1].set(xscale="log", xlabel="compute (GFLOPs x images)", ylim=(-0.27, 0.12)
 axes[1].set(ylabel="log (predicted / measured error)")
 plots.sign(fig, plots.provenance(SOURCE, []))
 
+# %% [markdown]
+# The law with a floor, with the choices of this page: the straight line promises an error that is far too low.
+
 # %% tags=["hide-input"]
 for law in (scaling.SATURATING, scaling.PURE):
     e = holdout["told"][law]
@@ -225,7 +242,13 @@ book.panel("Z21-4", claims.DATA)
 #
 # ## Where data run out
 #
-# The frontier hides what single models do. *Guess:* train the large model on the smallest set for as long as on the largest. Does its error stop falling, or worse?
+# The frontier hides what single models do.
+#
+# :::{guess} A large model is trained on the smallest set for as long as on the largest. What becomes of its error?
+# - It goes on falling, more slowly
+# - It stops falling
+# - It turns back, and rises
+# :::
 
 # %% tags=["hide-input"]
 if points is not None:
@@ -291,8 +314,9 @@ print(
 )
 
 # %% [markdown]
-# It turns back. The longer the large model sees the same 30 million images, the worse its features serve for ten shots, while its loss on those images surely kept falling.
-# After fine-tuning there is hardly a turn, so the features are not lost, only further away. The smallest models never see the difference between the sets.
+# It turns back, and rises: from some point on, the longer L/16 sees the same 30 million images, the worse its features serve for ten shots. On three billion images the same
+# model goes on getting better, so it is the repetition and not the length. B/16 turns as well, by far less; smaller models do not. After fine-tuning there is hardly a turn: what
+# ten shots no longer find, many labelled images still do. The smallest models hardly see the difference between the sets.
 #
 # ## How many images for the same error?
 #
@@ -488,7 +512,7 @@ book.sign(fig, [0])
 # ## What the last part of a run buys
 #
 # The paper wants many lengths of training from one run. Its rate falls with the reciprocal square root of the step, which does not depend on the length, and only at the end goes linearly to nothing (a *cooldown*). One long run can so be ended at several lengths; a cosine would have to be run anew for each.
-# What does a cooldown buy? Our long runs are at their full rate where shorter ones, with the same number of images and none of them twice, have been brought to nothing.
+# Our long runs are at their full rate where shorter ones, with the same number of images and none of them twice, have been brought to nothing.
 
 # %% tags=["hide-input"]
 cooled = ours[(ours.width == max(recipes.WIDTHS)) & (ours.distinct == many)]
@@ -579,7 +603,8 @@ pd.DataFrame({"over the weights": state, "GiB, ViT-G/14": state}).assign(
 #
 # Two smaller questions of the paper. Does it matter whether the class is read from a class token, from the mean of the tokens, or from one attention over them? And does strong weight decay of the head alone make features that transfer better?
 #
-# The second was asked of short runs of a ViT of width 48, which are not enough to ask it: no network in {numref}`fig-heads` has learned its task, and a head that decays this fast forgets within a few dozen steps. What they show is speed. The first can be asked of networks that were trained for long, for two of the three heads.
+# The second was asked of short runs of a ViT of width 48, which are not enough to ask it: no short run in {numref}`fig-heads` has learned its task, and a head that decays this
+# fast forgets within a few dozen steps. What they show is speed. The first can be asked of networks that were trained for long, for two of the three heads.
 
 # %% mystnb={"figure": {"name": "fig-heads", "caption": "Short runs, one seed. Test accuracy (left, 95 % Wilson intervals) and ten-shot accuracy on texture (right; 95 % intervals over 1,000 test images; dotted: chance), for three heads, and for weight decay on head, body, both or neither. Diamonds: the two heads after a long run of the wider network, one a seed."}, "image": {"alt": "Two dot plots with one row for each of three heads and four settings of weight decay: test accuracy with intervals, and ten-shot accuracy on texture. Short runs lie far left of the diamonds of long runs, which nearly coincide for the two heads."}} tags=["hide-input"]
 HEADS = {"cls": "class token", "gap": "mean", "map": "attention pool"}
@@ -708,22 +733,43 @@ book.table()
 # %% [markdown]
 # ## What it means
 #
+# :::{finding} Z21-3 @ published direction holds; Z21-2 @ published direction holds; Z21-2 @ published summary holds in part
 # **The form of the law stands.** Error on the frontier bends away from a straight line at both ends, and a law with a floor and a ceiling comes nearer to runs that it has not seen: {claim}`Z21-3 @ published` in log error.
+# **There is a floor, and it is as sure as the ceiling**: {claim}`Z21-2 @ published`, where the paper has $0.12$. Without $d$ it is lower, and in fits to error itself gone
+# ({numref}`fig-panel-z21-2`).
+# :::
 #
+# :::{finding} Z21-4 @ published direction holds; Z21-4 @ published summary holds in part
 # **It comes nearer to the largest model than a straight line does**: {claim}`Z21-4 @ published` in log error. The straight line promises too much, because it knows no floor. But this is a weak finding: there is one model to foretell, the advantage shrinks without $d$, and with most other choices its interval reaches zero ({numref}`fig-panel-z21-4`).
+# :::
 #
-# **The exponent is smaller than the paper's** once compute is counted in operations: {claim}`Z21-1 @ published`, where the paper has $0.32$ for core-days. That a frontier falls is no finding; it does so by construction. How steeply it falls depends on how compute is counted, and on whether the law has a ceiling.
+# :::{finding} Z21-1 @ published direction holds; Z21-1 @ published size smaller
+# **The exponent is smaller than the paper's** once compute is counted in operations: {claim}`Z21-1 @ published`, where the paper has $0.32$ for core-days. That a frontier falls
+# is no finding; it does so by construction. How steeply it falls depends on how compute is counted, and on whether the law has a ceiling ({numref}`fig-panel-z21-1`).
+# :::
 #
-# **There is a floor, and it is as sure as the ceiling**: {claim}`Z21-2 @ published`. The paper has 0.12. Without $d$ it is lower, and in fits to error itself gone ({numref}`fig-panel-z21-2`).
+# :::{finding} Z21-5 @ published direction holds; Z21-5 low > 0; Z21-6 @ published direction holds
+# **Few data cost large models more.** Per tenfold size, in points of error, the published models: {claim}`Z21-5 @ published`; ours, one run a cell: {claim}`Z21-5`. **L/16 turns
+# back** on 30 million images and ends worse than it was with a tenth of the training, while on three billion it goes on falling ({numref}`fig-data-limit`). Where data do not run
+# out, a small model needs many times the images of a large one, and how many depends on the error: {claim}`Z21-6 @ published` as a ratio, over the narrow range of errors that
+# Ti/16 and L/16 share. The paper's hundred is a point on a steep curve.
+# :::
 #
-# **Little data cost large models more.** Per tenfold size, in points of error, the published models: {claim}`Z21-5 @ published`; ours: {claim}`Z21-5`. The largest published model even gets worse as it goes on ({numref}`fig-data-limit`).
+# :::{finding} Z21-7 high < 0; Z21-7 summary one network; Z21-8 summary not testable here; Z21-1 summary not testable here
+# **Class token or mean: it matters less than the length of training**, by {claim}`Z21-7` in accuracy, in the one pair that there is. Near the top of the scale, differences are
+# small for everybody. **An exponent of our own and the decay of the head cannot be judged from our runs**: the frontier of our grid has too few points ({claim}`Z21-1`), and no
+# short run has learned its task ({claim}`Z21-8`).
+# :::
 #
-# **A small model needs many times the images, and how many depends on the error**: {claim}`Z21-6 @ published` as a ratio, over the narrow range of errors that Ti/16 and L/16 share. The paper's hundred is a point on a steep curve.
+# **Why?** The ceiling is arithmetic: error cannot exceed that of guessing, however little the compute. What the floor is made of, these points cannot say: labels that are wrong,
+# shots that are few, or a family of models that would have to change. That a large model turns back is most likely overfitting: it can learn single images by heart, and features
+# that do so serve other images less. The tables hold no training loss, so this is a conjecture.
 #
-# **Class token or mean: it matters less than the length of training**, by {claim}`Z21-7` in accuracy. Near the top of the scale, differences are small for everybody.
+# **The paper** finds the law with a floor, an exponent, and large models that need fewer images and more data. All of these directions are found again in its own points; what is
+# new here are intervals, the straight line as a rival, and how much hangs on choices.
 #
-# **Decay of the head cannot be judged from our runs**: {claim}`Z21-8`. Neither can an exponent from our grid: {claim}`Z21-1`.
-#
+# **What would change our mind?** One more model, ten times the compute of the largest: an error below the floor's interval would take the floor back, and one on the straight
+# line the law. For the turn, runs of L/16 on several sets of 30 million images that went on falling.
 # ## What this page cannot decide
 #
 # Our grid spans a factor of some hundred in compute, the published frontier a factor of some hundred thousand; each of its cells is one run. It varies width only, at one patch size and one depth. The paper's own head, an attention pool, was not trained for long here; it is also a block of its own.
@@ -732,9 +778,41 @@ book.table()
 # Points on the frontier are the best of many, so their errors are a little too low. Resamples keep the frontier that was found, so intervals of laws are somewhat narrow. Operations times images leave out how well each model uses a machine. Which model a row of the tables belongs to was inferred from their order,
 # and the paper's constants are known to us second hand. And a law of ImageNet error says nothing about *how* these networks see.
 #
+# ## Quiz
+#
+# :::{quiz} Compute is counted in other units: all values are multiplied by a thousand. Which constants of the law change?
+# - [ ] All four. ~ Error does not know the unit of compute, and so neither does its floor.
+# - [ ] The exponent $b$. ~ A factor on compute moves a power law sideways, and does not tilt it.
+# - [x] $a$ and $d$. ~ $d$ is an amount of compute, and $a$ takes up the factor.
+# :::
+#
+# :::{quiz} On the frontier, error falls as compute grows. Is that a finding?
+# - [x] No, it is so by construction. ~ Points that a cheaper one beats are left out, so that what remains can only fall.
+# - [ ] Yes: more compute helps. ~ Runs with more compute that did worse were taken out of the frontier.
+# - [ ] Yes, if the interval of the slope is narrow. ~ However narrow, its sign was given beforehand.
+# :::
+#
+# :::{quiz} Runs are resampled to see how well two laws foretell a model far out. What goes wrong?
+# - [ ] Runs are dependent. ~ They are trained independently of each other.
+# - [x] Many draws lack the one run that reaches far. ~ Then the laws are compared where they have no points.
+# - [ ] Nothing, if there are enough draws. ~ More draws repeat the same fault.
+# :::
+#
+# :::{quiz} A small model needs so many times the images of a large one. What else has to be said?
+# - [ ] How long a step takes. ~ The ratio counts images, not time.
+# - [ ] Which optimiser was used. ~ Both used the same.
+# - [x] For which error. ~ The small model slows down earlier, so the ratio grows with what is asked.
+# :::
+#
+# :::{quiz} The ten-shot error of a large model rises when it goes on with the same images. Which comparison shows that repetition does it?
+# - [x] The same model, as long, on many more images. ~ Length and size are the same; only how often an image returns differs.
+# - [ ] A smaller model on the same images. ~ It differs in size, and says that size matters as well.
+# - [ ] The same model, stopped early. ~ It shows that there is a turn, and not why.
+# :::
+#
 # ## Exercises
 #
-# :::{exercise} Warm-up: ten times the compute
+# :::{exercise} Warm-up: ten times the compute (5 minutes)
 # :label: ex-ten-times
 # Far from floor and ceiling, error is $a C^{-b}$ with $b = 0.3$. By what factor does it fall when compute grows tenfold?
 # :::
@@ -744,7 +822,7 @@ book.table()
 # By $10^{-0.3} = 0.50$: it halves.
 # :::
 #
-# :::{exercise} Code: the ratio at every error
+# :::{exercise} Code: the ratio at every error (10 minutes)
 # :label: ex-ratio
 # Draw {numref}`fig-images-ratio` for B/32 over B/16, and for error after fine-tuning. What does `scaling.images_until` say to a level that one run does not reach, and why does it not give the nearest length?
 # :::
@@ -752,16 +830,27 @@ book.table()
 # ::::{solution} ex-ratio
 # :class: dropdown
 # ```python
+# from seelike import checks
+#
 # tuned = scaling.measured(published.scaling_points(), "inet_finetune_acc")
 # one, other = (scaling.history(tuned, m, "3B") for m in ("B/32", "B/16"))
 # levels = np.linspace(*scaling.common_levels(one, other), 41)
-# plt.semilogy(levels, scaling.ratios(one, other, levels))
+# mine = levels, scaling.ratios(one, other, levels)
+# plt.semilogy(*mine)
+# checks.check_ratio(mine)
 # ```
 #
 # It refuses. The nearest length would be the shortest or longest that happened to be trained, and the ratio would say more about the table than about the models.
 # ::::
 #
-# :::{exercise} Open: what is a floor?
+# :::{exercise} Open: what is a floor? (45 minutes)
 # :label: ex-floor
 # Wrong labels, few shots, and small images all put a floor under error. Design data that tell them apart.
+# :::
+#
+# :::{solution} ex-floor
+# :class: dropdown
+# Change one cause at a time, and see whether the floor moves. With Scenes, wrong labels can be put into the test set in a known share, and the floor should rise by about that
+# share; more shots lower a floor of few shots, and leave one of wrong labels where it is; smaller images, enlarged again, raise a floor of resolution, which no number of shots
+# removes. Fit $c$ in each case with an interval, from a frontier long enough to have one.
 # :::

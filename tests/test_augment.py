@@ -60,3 +60,14 @@ def test_cutout_greys_one_square_inside_every_image():
     out = augment.cut_out(x, 5, seed=0)
     assert torch.equal(out, augment.cut_out(x, 5, seed=0)) and not x.any()
     assert ((out == 128).sum((1, 2, 3)) == 3 * 25).all() and len({tuple(o.flatten().tolist()) for o in out}) > 20
+
+
+def test_mixup_shares_images_and_labels_alike():
+    x, labels = torch.arange(4.0)[:, None, None, None].expand(4, 3, 8, 8).contiguous(), torch.arange(4)
+    mixed, soft = augment.mix(x, labels, 4, 0.2, seed=3)
+    assert torch.equal(mixed, augment.mix(x, labels, 4, 0.2, seed=3)[0]) and not torch.equal(
+        mixed, augment.mix(x, labels, 4, 0.2, seed=4)[0]
+    )
+    torch.testing.assert_close(soft.sum(1), torch.ones(4))
+    torch.testing.assert_close(mixed[:, 0, 0, 0], soft @ torch.arange(4.0))
+    assert ((soft > 0).sum(1) <= 2).all() and not torch.equal(mixed, x)

@@ -47,6 +47,19 @@ def test_make_refuses_what_it_does_not_know_and_runs_none_of_it(tmp_path, words,
     assert not (tmp_path / "made").exists() and "Traceback" not in asked.stderr
 
 
+@pytest.mark.parametrize(("page", "hours", "kept"), [(True, -1, True), (False, -1, False), (True, 48, False)])
+def test_a_stamp_without_its_page_or_from_the_future_is_taken_away(tmp_path, page, hours, kept):
+    stamp = tmp_path / "03"
+    stamp.touch()
+    when = stamp.stat().st_mtime + 3600 * hours
+    os.utime(stamp, (when, when))
+    if page:
+        (tmp_path / "03.ipynb").touch()
+    project.sweep(stamp, tmp_path / "03.ipynb")
+    assert stamp.exists() == kept
+    project.sweep(stamp, tmp_path / "03.ipynb")  # one that is not there is none
+
+
 @pytest.fixture
 def book(tmp_path, monkeypatch):
     """Executed pages of the default book, empty."""

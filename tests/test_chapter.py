@@ -164,3 +164,16 @@ def test_other_tiers_come_with_their_numbers(monkeypatch):
     monkeypatch.delenv("SEELIKE_BOOK", raising=False)
     assert "cifar10" in [r.tier.name for r in Chapter("03", "scenes").recorded("maps")]
     assert "cifar10" not in [r.tier.name for r in Chapter("03", "cifar10").recorded("maps")]
+
+
+def test_provenance_is_text_under_a_figure_and_not_drawn_into_it(capsys, monkeypatch):
+    from matplotlib import pyplot as plt
+
+    from seelike import plots
+
+    told = []
+    monkeypatch.setattr(plots, "display", lambda html: told.append(html.data))
+    fig = plt.figure()
+    plots.sign(fig, "Scenes · <seed 3>\nCIFAR-10")
+    assert told == ['<p class="provenance">Scenes · &lt;seed 3&gt;<br>CIFAR-10</p>'] and not fig.texts
+    plt.close(fig)

@@ -280,6 +280,7 @@ TESTABLE = {"what": "text", "rule": "> 0"}
         ([ENTRY | {"chapter": "../.."}], r"0.chapter: string should match pattern"),
         ([{k: v for k, v in ENTRY.items() if k != "what"}], r"line 1: 0.what: field required"),
         ([ENTRY | {"colour": "red"}], r"0.colour: extra inputs are not permitted"),
+        ([ENTRY | {"chapter": "99"}], r"no chapter in .* has the number of X-1 .99.: give the claim its chapter's"),
         ([ENTRY, ENTRY], r"X-1 stands there more than once"),
         ({"a": 1}, r"line 1: the file: input should be a valid list"),
         (None, r"line 1: the file: input should be a valid list"),
@@ -295,6 +296,38 @@ def test_a_damaged_ledger_is_a_sentence(tmp_path, monkeypatch, entries, message)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("- a\0b", "is not readable as YAML: unacceptable character"),
+        ("[" * 3000, "is not readable as YAML: maximum recursion depth"),
+        ("- ? [a]\n  : 1\n", "line 1 is not readable as YAML: ..a.. cannot be a key"),
+    ],
+)
+def test_a_ledger_that_is_no_yaml_is_one_line(tmp_path, monkeypatch, text, message):
+    monkeypatch.setattr(project, "LEDGER", tmp_path / "claims.yml")
+    project.LEDGER.write_text(text)
+    with pytest.raises(ValueError, match=message) as caught:
+        claims.ledger()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_panel_is_a_sentence(places):
+    places(project.PUBLISHED, "scenes", "panel", 1)
+    (project.PUBLISHED / "scenes" / "panel.json").write_text('{"R21-1": {"other": 1}}')
+    with pytest.raises(ValueError, match=r"panel.json: R21-1.other: Input should be a valid dictionary .*: restore the file"):
+        claims.panel("R21-1", "scenes")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 100_000, "03.json is not readable as JSON .maximum recursion depth"),
+        (
+            '{"claims": {"R21-1": {"estimate": 0, "low": 2, "high": 1, "seeds": 1, "images": 1}}}',
+            r"claims.R21-1: an interval runs from low to high, got 2.0 to 1.0: run the chapter again",
+        ),
+        (
+            '{"claims": {"R21-1": {"estimate": 0, "low": 0, "high": Infinity, "seeds": 1, "images": 1}}}',
+            r"claims.R21-1.high: Input should be a finite",
+        ),
         ("{", r"03.json, line 1 is not readable as JSON .*: run the chapter again, or restore the file"),
         ("[1]", r"03.json, line 1: the file: input should be a valid dictionary: run the chapter again"),
         ('{"claims": {"R21-1": {"estimate": 1}}}', r"03.json: claims.R21-1.low: Field required: run the chapter again"),

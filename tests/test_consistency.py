@@ -96,6 +96,27 @@ def test_untidy_decisions_are_read_and_named(folder):
     assert table[table.observer == "a"].response.tolist() == ["na", "dog"] and len(table) == 3
 
 
+WHOLE = "subj,imagename,category,object_response\nc,cat1-dog2.png,cat,cat\nc,dog1-cat2.png,dog,dog\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (WHOLE.replace(",dog\n", ",\n"), "c.csv has no answer, image, truth or observer in 1 rows, first in line 3"),
+        (WHOLE.replace("c,cat1-dog2.png", "c, "), "has no answer, image, truth or observer in 1 rows, first in line 2"),
+        (WHOLE[:-5], "has no answer, image, truth or observer in 1 rows, first in line 3"),  # cut in a line
+        (WHOLE[:40], "c.csv holds no trials, only the names of its columns"),
+        (WHOLE.replace(",cat,cat", ",horse,cat"), "gives 1 images two true classes .cat1-dog2.png.: copy its files again"),
+        (WHOLE + "c,a,b,c,d,e\n", "c.csv is not a readable CSV file .* line 4, saw 6.: copy it again"),
+    ],
+)
+def test_damaged_decisions_are_one_sentence(folder, text, message):
+    (folder / "c.csv").write_text(text)
+    with pytest.raises(ValueError, match=message) as caught:
+        consistency.read_decisions(folder)
+    assert "\n" not in str(caught.value)
+
+
 def test_bad_folders_are_sentences(tmp_path, folder):
     with pytest.raises(FileNotFoundError, match="has no CSV files"):
         consistency.read_decisions(folder / "nowhere")

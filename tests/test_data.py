@@ -31,6 +31,7 @@ def test_smoke_has_64():
         (("imagnet",), "no tier 'imagnet': expected one of smoke, scenes, cifar10, .*or the path of a cast file"),
         (("scenes", "val"), "no split 'val'"),
         (("scenes", "test", 0), "at least 1, got 0"),
+        (("scenes", "test", 10**9), "at most 200,000 at a time, got n=1,000,000,000: ask for fewer"),
     ],
 )
 def test_bad_arguments(arguments, message):
@@ -56,7 +57,7 @@ def small_mirror(tmp_path, monkeypatch):
     file = tmp_path / "mirror/datasets/uoft-cs/cifar10/plain_text/test-00000-of-00001.parquet"
     file.parent.mkdir(parents=True)
     pictures = [Image.new("RGB", (32, 32), (i, 0, 255)) for i in range(3)]
-    features = data.datasets.Features(img=data.datasets.Image(), label=data.datasets.ClassLabel(names=list("abc")))
+    features = data.datasets.Features(img=data.datasets.Image(), label=data.datasets.ClassLabel(names=list("abcdefghij")))
 
     def write(sizes=(32, 32, 32)):
         rows = {"img": [p.resize((s, s)) for p, s in zip(pictures, sizes, strict=True)], "label": [0, 1, 2]}
@@ -74,6 +75,49 @@ def test_a_set_is_decoded_once_and_mapped(small_mirror, monkeypatch):
     data._held.cache_clear()
     monkeypatch.setattr(data, "decode", lambda *_: (_ for _ in ()).throw(AssertionError("decoded again")))
     assert torch.equal(data.load("cifar10").pixels, images.pixels)
+
+
+@pytest.mark.parametrize("name", ["about.json", "pixels"])
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"{}", lambda b: b[:40] + b"9" + b[41:], None])
+def test_a_damaged_cache_is_decoded_anew(small_mirror, name, damage):
+    cache = small_mirror()
+    whole = data.load("cifar10")
+    pixels, labels = whole.pixels.clone(), whole.labels.clone()
+    data._held.cache_clear()
+    file = next(cache.glob(f"*/{name}"))
+    if damage is None:
+        file.unlink()
+    else:
+        file.write_bytes(damage(file.read_bytes()))
+    again = data.load("cifar10")
+    assert torch.equal(again.pixels, pixels) and torch.equal(again.labels, labels)
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_a_cache_that_is_a_file_is_a_sentence(small_mirror, monkeypatch, tmp_path):
+    small_mirror()
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SEELIKE_CACHE", str(tmp_path / "file"))
+    with pytest.raises(ValueError, match="is a file: let SEELIKE_CACHE name a folder"):
+        data.load("cifar10")
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([1, 2, 99], "came with 100 classes instead of 10|has 10 classes, but .* came with 100: copy it again"),
+        ([1, None, 2], "column 'label' of uoft-cs/cifar10 does not give a whole number for every image"),
+        (["a", "b", "c"], "column 'label' of uoft-cs/cifar10 does not give a whole number for every image"),
+        ([0.5, 1.0, 2.0], "column 'label' of uoft-cs/cifar10 does not give a whole number for every image"),
+    ],
+)
+def test_labels_that_are_none_are_a_sentence(small_mirror, tmp_path, labels, message):
+    small_mirror()
+    file = next(tmp_path.glob("mirror/**/*.parquet"))
+    rows = data.datasets.Dataset.from_parquet(str(file), keep_in_memory=True).remove_columns("label")
+    rows.add_column("label", labels).to_parquet(str(file))
+    with pytest.raises(ValueError, match=message):
+        data.load("cifar10")
 
 
 def test_a_killed_decode_leaves_nothing(small_mirror, monkeypatch):
@@ -245,3 +289,10 @@ def test_the_truth_of_scenes_is_what_a_target_asks_for():
         labels, classes = data.truth(drawn, name)
         asked = data.target(name, "scenes", "test", 20, 5)
         assert torch.equal(labels, asked.labels) and classes == asked.classes
+
+
+def test_wordnet_ids_are_shown_as_words():
+    assert data.named(["n01443537", "n04560804"]) == ("goldfish", "water jug")
+    assert data.named(["cat", "n01443537"]) == ("cat", "n01443537")
+    assert data.named(["n99999999"]) == ("n99999999",)
+    assert data.named(["n02012849", "n03126707"]) == ("n02012849", "n03126707"), "two kinds of crane need their ids"

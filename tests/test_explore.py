@@ -5,10 +5,9 @@ import re
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
-from test_site import SITE, axe, browser, server, visit  # noqa: F401  (fixtures)
+from conftest import ROOT, SITE
 
-from seelike import claims, explore, readers, scorecard
+from seelike import claims, explore, plain, scorecard
 from seelike.answers import Entry
 from seelike.cka import CKA, cka, gram
 from seelike.ledger import ledger
@@ -153,7 +152,7 @@ def test_scripts_import_and_fetch_nothing():
 
 
 def test_notebooks_say_where_an_explorable_stands():
-    page = readers.Page(readers.Book({}, {}), "02_cka")
+    page = plain.Page(plain.Book({}, {}), "02_cka")
     assert page.plain("Before.\n\n:::{explore} cka\n:::\n\nAfter.") == "Before.\n\n*On the site, an explorable stands here.*\n\nAfter."
 
 
@@ -195,7 +194,7 @@ def slide(box, label, steps):
 
 
 @pytest.fixture
-def at(visit):  # noqa: F811
+def at(visit):
     """Opens the page of an explorable, built; complains about errors and other hosts afterwards."""
     opened = []
 
@@ -217,7 +216,7 @@ class TestOnTheSite:
     pytestmark = on_the_site
 
     @pytest.mark.parametrize("name", PLACES)
-    def test_nothing_is_built_from_afar(self, name, browser, server):  # noqa: F811
+    def test_nothing_is_built_from_afar(self, name, browser, server):
         page, asked = browser.new_page(viewport={"width": 1280, "height": 400}), []
         page.on("request", lambda r: asked.append(r.url))
         page.goto(f"{server}/{page_of(name)}", wait_until="networkidle")
@@ -230,7 +229,7 @@ class TestOnTheSite:
         page.close()
 
     @pytest.mark.parametrize("name", PLACES)
-    def test_from_a_disk(self, name, browser):  # noqa: F811
+    def test_from_a_disk(self, name, browser):
         page, trouble = browser.new_page(viewport={"width": 1280, "height": 900}), []
         page.on("console", lambda m: trouble.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda e: trouble.append(str(e)))
@@ -242,7 +241,7 @@ class TestOnTheSite:
 
     @pytest.mark.parametrize("theme", ["light", "dark"])
     @pytest.mark.parametrize("name", PLACES)
-    def test_axe_finds_nothing_serious(self, name, theme, at, axe):  # noqa: F811
+    def test_axe_finds_nothing_serious(self, name, theme, at, axe):
         page, _ = at(name)
         page.evaluate(f"document.documentElement.dataset.mode = document.documentElement.dataset.theme = '{theme}'")
         page.evaluate(axe)

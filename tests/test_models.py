@@ -47,6 +47,8 @@ def test_the_same_stage_sizes_at_both_image_sizes():
         ("vit_clss", {}, "No network is called 'vit_clss': expected one of vit_cls, vit_gap"),
         ("test_vit", {"checkpoint_path": "weights.pth"}, "read from .safetensors files only, got weights.pth"),
         ("test_vit", {"pretrained_cfg_overlay": {"file": "x.pth"}}, "pretrained_cfg_overlay may name files of any kind"),
+        ("test_vit", {"pretrained": True, "pretrained_cfg": {"file": "x.pth"}}, "pretrained_cfg may name files of any kind"),
+        ("vit_cls", {"bogus": 1}, "vit_cls cannot be made with the options .'bogus': 1.: .*unexpected keyword argument 'bogus'"),
     ],
 )
 def test_bad_names(name, options, message):
@@ -57,6 +59,9 @@ def test_bad_names(name, options, message):
 def test_any_timm_network_and_local_checkpoints(tmp_path):
     made = timm.create_model("test_vit")
     save_file(made.state_dict(), tmp_path / "mine.safetensors")
+    (tmp_path / "damaged.safetensors").write_bytes(b"x" * 100)
+    with pytest.raises(ValueError, match="test_vit cannot be made with the options .*damaged.safetensors"):
+        models.create("test_vit", checkpoint_path=str(tmp_path / "damaged.safetensors"))
     loaded = models.create("test_vit", checkpoint_path=str(tmp_path / "mine.safetensors"))
     assert all(torch.equal(v, loaded.state_dict()[k]) for k, v in made.state_dict().items())
 
@@ -149,6 +154,19 @@ def test_damaged_cards_are_a_sentence(monkeypatch, tmp_path, text, message):
     (tmp_path / "scenes" / "vit_cls-0.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(ValueError, match=message):
         models.cards("scenes")
+
+
+def test_folders_in_the_place_of_files_are_a_sentence(monkeypatch, tmp_path):
+    monkeypatch.setenv("SEELIKE_ZOO", str(tmp_path))
+    weights = write(tmp_path / "scenes")
+    weights.unlink()
+    weights.mkdir()
+    with pytest.raises(ValueError, match="vit_cls-0.safetensors cannot be read .Is a directory.: restore the file"):
+        models.load("vit_cls")
+    weights.with_suffix(".json").unlink()
+    weights.with_suffix(".json").mkdir()
+    with pytest.raises(ValueError, match="vit_cls-0.json is not readable as JSON .*Is a directory.*: restore this card"):
+        models.load("vit_cls")
 
 
 def test_a_card_under_another_name_is_refused(monkeypatch, tmp_path):

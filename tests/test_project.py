@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import os
 import re
 import subprocess
 import sys
@@ -92,6 +93,32 @@ claims: record verdict table
 """
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(30, "Read-only file system", "_build"), "_build cannot be written or read (Read-only file system): work in a copy that"),
+        (PermissionError(13, "Permission denied", "_build"), "_build cannot be written or read (Permission denied): work in a copy that"),
+        (RuntimeError("one\n  two\n"), "RuntimeError: one two (--debug"),
+    ],
+)
+def test_what_nobody_foresaw_is_one_line(capsys, monkeypatch, error, said):
+    def fails():
+        raise error
+
+    monkeypatch.setattr("sys.argv", ["x"])
+    assert project.command("seelike.x", fails) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and lines[0].startswith(f"seelike.x: {said}")
+
+
+def test_a_terminal_without_the_letters_gets_escapes():
+    asked = subprocess.run(
+        [sys.executable, "-c", "from seelike import project; project.command('x', lambda: print('\u2026'))"],
+        env=os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (asked.returncode, asked.stdout) == (0, "\\u2026\n")
+
+
 @pytest.mark.parametrize("line", PUBLIC.strip().splitlines())
 def test_names_that_other_code_relies_on(line):
     module, names = line.split(": ")
@@ -109,7 +136,7 @@ def test_commands_end_in_one_sentence(capsys, monkeypatch):
     monkeypatch.setattr("sys.argv", ["x"])
     assert project.command("seelike.x", full) == 1
     said = capsys.readouterr().err
-    assert said == "seelike.x: OSError: [Errno 28] No space left on device: 'results/x.json' (--debug shows where).\n"
+    assert said == "seelike.x: the disk is full (results/x.json): make room, and run the same command again (--debug shows where).\n"
     assert project.command("seelike.x", stopped) == 130 and "stopped" in capsys.readouterr().err
     assert project.command("seelike.x", lambda: None) == 0 and project.command("seelike.x", lambda: 2) == 2
     monkeypatch.setattr("sys.argv", ["x", "--debug"])

@@ -44,5 +44,31 @@ def test_every_network_of_the_decisions_has_a_family(mirror, monkeypatch, kind):
         published.decisions("sketches")
 
 
+POINTS = "model,params_M,gflops_224,data,steps_at_bs4096,images_seen,inet_10shot_acc,inet_finetune_acc\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is not a readable CSV file .No columns to parse from file.: copy it again"),
+        ("\xff", "is not a readable CSV file"),
+        (POINTS.replace("gflops_224", "gflops") + "L/16,303,122,30M,20000,81920000,49.6,75.4\n", "no numbers in it: gflops_224"),
+        (POINTS + "L/16,303,x,30M,20000,81920000,49.6,75.4\n", "no numbers in it: gflops_224. Copy it again"),
+        (POINTS + "L/16,303,122,30M,20000,81920000,49.6,75.4\n", "holds 1 of 265 points: copy it again"),
+    ],
+)
+def test_damaged_points_are_one_sentence(tmp_path, monkeypatch, text, message):
+    monkeypatch.setenv("SEELIKE_MIRROR", str(tmp_path))
+    (tmp_path / "zhai2021").mkdir()
+    (tmp_path / "zhai2021" / "points.csv").write_bytes(text.encode("latin-1"))
+    with pytest.raises(ValueError, match=message):
+        published.scaling_points()
+
+
+def test_the_points_are_whole(mirror):
+    if (mirror / "zhai2021").is_dir():
+        assert len(published.scaling_points()) == published.POINTS
+
+
 def test_the_stages_of_the_authors_are_seven_each():
     assert all(len(points) == 7 and all(0 < share < 100 for point in points for share in point) for points in published.FINE_TUNED.values())

@@ -13,8 +13,10 @@ import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from seelike import project, readers
-from seelike.readers import Book, Exercise, Install, Page, Target
+from seelike import checks, contents, dependencies, papers, project, readers
+from seelike.contents import Book, Exercise, Target
+from seelike.plain import Page
+from seelike.readers import Install
 
 STEMS = sorted(path.stem for path in project.NOTEBOOKS.glob("*.py"))
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -31,12 +33,18 @@ TARGETS = {
 
 @pytest.fixture(scope="module")
 def book():
-    return readers.read()
+    return contents.read()
 
 
 @pytest.fixture(scope="module")
 def students(book):
-    return {stem: readers.student(book, stem) for stem in STEMS}
+    return {stem: readers.chapter(book, stem) for stem in STEMS}
+
+
+@pytest.fixture(scope="module")
+def kit(book):
+    """Notebooks for a class: of students, and of instructors."""
+    return [{stem: readers.chapter(book, stem, answers=answers) for stem in STEMS} for answers in ("absent", "in place")]
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +72,15 @@ def code(notebook):
     return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
 
 
+def exercise_cells(notebook):
+    """Cells for a reader's own answers."""
+    return [source for source in code(notebook) if re.match(r"# Exercise [\d.]+(\n|$)", source)]
+
+
 # All chapters
 
 
-def test_no_myst_is_left_in_any_notebook(students, solved):
+def test_no_myst_is_left_in_any_notebook(students, solved, kit):
     assert RAW.findall(prose("(sec-x)=\n:::{note}\n:label: x\n{ref}`a` [b]{.c}")) == [
         "(sec-x)=",
         ":::",
@@ -76,22 +89,24 @@ def test_no_myst_is_left_in_any_notebook(students, solved):
         "{ref}",
         "{.c}",
     ]
-    for notebooks in (students, solved):
+    for notebooks in (students, solved, *kit):
         left = {stem: RAW.findall(prose(text)) for stem, made in notebooks.items() for text in markdown(made)}
         assert not {stem: found for stem, found in left.items() if found}
 
 
-def test_solutions_stand_in_the_solutions_only(students, solved):
+def test_solutions_stand_where_they_should_only(students, solved, kit):
     found = 0
     for stem in STEMS:
         for cell in jupytext.read(project.NOTEBOOKS / f"{stem}.py").cells:
             for body in re.findall(r"^(:{3,})\{solution\}.*?\n(.*?)^\1$", cell.source, re.DOTALL | re.MULTILINE):
                 lines = [line.strip() for line in body[1].splitlines() if not re.match(r":class|```|$", line) and "{" not in line]
                 found += bool(lines)
-                everything = "\n".join(markdown(solved[stem]) + code(solved[stem]))
-                assert [line for line in lines if line not in everything] == []
-                shown = "\n".join(markdown(students[stem])).splitlines()
-                assert [line for line in lines if line in shown] == []
+                for made in (solved, kit[1]):
+                    everything = "\n".join(markdown(made[stem]) + code(made[stem]))
+                    assert [line for line in lines if line not in everything] == []
+                for made in (students, kit[0]):
+                    shown = "\n".join(markdown(made[stem]) + exercise_cells(made[stem])).splitlines()
+                    assert [line for line in lines if line in shown and not re.match(r"from seelike import|checks\.check_", line)] == []
     assert found >= 20
 
 
@@ -102,7 +117,8 @@ def test_exercises_link_to_their_solutions_and_have_a_cell_to_work_in(book, stud
         for exercise in exercises:
             at = next(i for i, cell in enumerate(cells) if cell.source.startswith(f"### {exercise.heading}\n"))
             assert (f"(solutions/{stem}.ipynb)" in cells[at].source) == (exercise.solution is not None)
-            assert cells[at + 1].cell_type == "code" and cells[at + 1].source == f"# {exercise.heading.split(' · ')[0]}"
+            stub = [f"# {exercise.heading.split(' · ')[0]}", *checks.stub(exercise.label)]
+            assert cells[at + 1].cell_type == "code" and cells[at + 1].source == "\n".join(stub)
             assert any(text.startswith(f"## {exercise.heading}\n") for text in markdown(solved[stem]))
         assert f"(../{stem}.ipynb)" in solved[stem].cells[0].source
 
@@ -110,7 +126,7 @@ def test_exercises_link_to_their_solutions_and_have_a_cell_to_work_in(book, stud
 def test_code_is_the_chapters_and_folded_where_the_page_folds_it(students):
     for stem, made in students.items():
         source = [cell for cell in jupytext.read(project.NOTEBOOKS / f"{stem}.py").cells if cell.cell_type == "code"]
-        kept = [cell for cell in made.cells if cell.cell_type == "code" and not re.fullmatch(r"# Exercise [\d.]+", cell.source)]
+        kept = [cell for cell in made.cells if cell.cell_type == "code" and cell.source not in exercise_cells(made)]
         assert [cell.source for cell in kept] == [cell.source for cell in source]
         for cell, original in zip(kept, source, strict=True):
             folded = bool({"hide-input", "hide-cell"} & set(original.metadata.get("tags", [])))
@@ -126,20 +142,36 @@ def test_captions_stand_below_their_figures(students):
                 assert figure["caption"][:20] in below.source
 
 
-def test_notebooks_are_valid_and_the_same_every_time(book, students, solved):
+def test_a_kit_is_one_text_with_and_without_solutions(book, kit, students):
     for stem in STEMS:
-        for made in (students[stem], solved[stem]):
+        student, instructor = (made[stem] for made in kit)
+        assert "solutions/" not in "\n".join(markdown(student)) and "Solution" not in "\n".join(markdown(student))
+        own = exercise_cells(student)
+        assert len(own) == len(book.exercises[stem]) and exercise_cells(instructor) == []
+        given = [cell.source for cell in student.cells if cell.source not in own]
+        there = [cell.source for cell in instructor.cells]
+        assert [text for text in given if text not in there] == []
+        at = iter(there)
+        assert all(text in at for text in given)  # in the same order
+        assert len(given) <= len(there) - len(book.exercises[stem])
+        linked = [cell.source.partition("\n\n[Solution](")[0] for cell in students[stem].cells]
+        assert linked == [cell.source for cell in student.cells]
+
+
+def test_notebooks_are_valid_and_the_same_every_time(book, students, solved, kit):
+    for stem in STEMS:
+        for made in (students[stem], solved[stem], kit[0][stem], kit[1][stem]):
             nbformat.validate(made)
             assert made.metadata.kernelspec.name == "python3" and "jupytext" not in made.metadata
             assert not any(cell.outputs or cell.execution_count for cell in made.cells if cell.cell_type == "code")
-    assert nbformat.writes(readers.student(book, "03_representation_structure")) == nbformat.writes(students["03_representation_structure"])
+    assert nbformat.writes(readers.chapter(book, "03_representation_structure")) == nbformat.writes(students["03_representation_structure"])
 
 
 def test_code_of_solutions_finds_all_its_names(solved):
     for stem, made in solved.items():
         known = set(dir(builtins))
         for source in code(made):
-            found = readers.names(source)
+            found = dependencies.names(source)
             assert found.needed <= known, (stem, found.needed - known, source)
             known |= found.touched
 
@@ -197,13 +229,16 @@ def test_solutions_run(solved, stem, tmp_path, monkeypatch):
     monkeypatch.setenv("SEELIKE_RESULTS", str(tmp_path / "results"))
     nbformat.write(solved[stem], tmp_path / "solutions.ipynb")
     known = papermill.inspect_notebook(str(tmp_path / "solutions.ipynb"))
-    papermill.execute_notebook(
+    done = papermill.execute_notebook(
         str(tmp_path / "solutions.ipynb"),
         str(tmp_path / "done.ipynb"),
         parameters={"tier": "smoke"} if "tier" in known else {},
         cwd=str(tmp_path),
         progress_bar=False,
     )
+    for cell in done.cells:
+        told = "".join(output.get("text", "") for output in cell.get("outputs", []))
+        assert "Not yet" not in told and ("checks.check_" not in cell.source or "Right." in told or "needs" in cell.source), told
 
 
 # From MyST to Markdown
@@ -244,7 +279,7 @@ def test_citations_link_to_papers(page):
     )
     assert page.cited == ["raghu2021", "raghu2021", "krizhevsky2009", "kokhlikyan2020"]
     assert "Székely and Rizzo" in page.plain("{cite:t}`szekely2014`")
-    lines = readers._references(page.cited).splitlines()
+    lines = papers.references(page.cited).splitlines()
     assert lines[0] == "## References" and len(lines) == 6
     assert f"[arXiv:2108.08810]({arxiv})" in next(line for line in lines if "Raghu" in line)
 
@@ -252,8 +287,8 @@ def test_citations_link_to_papers(page):
 def test_claims_speak_the_ledgers_words_or_state_themselves(page, monkeypatch):
     from seelike import claims, sphinxext
 
-    monkeypatch.setattr(sphinxext, "claim_text", lambda text: f"words of {text}")
-    assert page.plain("It is {claim}`R21-1 @ cifar10`.") == "It is words of R21-1 @ cifar10."
+    monkeypatch.setattr(sphinxext, "claim_text", lambda text, tier: f"words of {text} at {tier}")
+    assert page.plain("It is {claim}`R21-1 @ cifar10`.") == "It is words of R21-1 @ cifar10 at scenes."
     monkeypatch.delattr(sphinxext, "claim_text")
     assert page.plain("{claim}`R21-1`.") == claims.ledger()["R21-1"]["statement"].rstrip(".") + "."
     with pytest.raises(ValueError, match=r"'R99-1' is no claim of book/claims.yml"):
@@ -309,11 +344,11 @@ CELLS = [
     ],
 )
 def test_cells_that_code_builds_on(needing, cells):
-    assert readers.foundations(CELLS, [needing]) == cells
+    assert dependencies.foundations(CELLS, [needing]) == cells
 
 
 def test_solutions_build_on_each_other():
-    assert readers.foundations(["x = 1", "y = 1"], ["y = x", "print(y)"]) == [0]
+    assert dependencies.foundations(["x = 1", "y = 1"], ["y = x", "print(y)"]) == [0]
 
 
 def test_solutions_need_what_their_cells_need(little):
@@ -339,8 +374,8 @@ def little(monkeypatch):
         ]
     )
     made = Book({"03_here": chapter}, {"03_here": "3"}, figures={"03_here": []}, exercises={"03_here": []})
-    made.exercises["03_here"].append(Exercise("Exercise 3.1 · Q", "How many?", "```python\nprint(n)\n```"))
-    monkeypatch.setattr(readers, "read", lambda: made)
+    made.exercises["03_here"].append(Exercise("ex-q", "Exercise 3.1 · Q", "How many?", "```python\nprint(n)\n```"))
+    monkeypatch.setattr(contents, "read", lambda: made)
     return made
 
 
@@ -353,6 +388,13 @@ def test_a_chapter_and_its_solutions_are_written(little, tmp_path):
     chapter = nbformat.read(tmp_path / "new" / "03_here.ipynb", 4)
     assert markdown(chapter)[0] == "# 3. Title" and code(chapter) == ["n = 1", "# Exercise 3.1"]
     assert code(nbformat.read(tmp_path / "new" / "solutions" / "03_here.ipynb", 4)) == ["n = 1", "print(n)"]
+
+
+def test_a_kit_is_written(little, tmp_path):
+    assert readers.write(tmp_path, kit=True) == []
+    assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.*")) == ["instructor/03_here.ipynb", "student/03_here.ipynb"]
+    assert code(nbformat.read(tmp_path / "student" / "03_here.ipynb", 4)) == ["n = 1", "# Exercise 3.1"]
+    assert code(nbformat.read(tmp_path / "instructor" / "03_here.ipynb", 4)) == ["n = 1", "print(n)"]
 
 
 def test_what_a_reader_has_edited_stays(little, tmp_path):
@@ -379,7 +421,7 @@ def test_executed_pages_give_way(little, tmp_path):
 
 
 def test_colab_gets_the_book_at_the_commit(little, tmp_path, monkeypatch):
-    made = readers.student(little, "03_here", Install("owner/name", "abc123"))
+    made = readers.chapter(little, "03_here", Install("owner/name", "abc123"))
     colab = "https://colab.research.google.com/github/owner/name/blob/notebooks/"
     assert f"[Solution]({colab}solutions/03_here.ipynb)" in "\n".join(markdown(made))
     answers = readers.solutions(little, "03_here", Install("owner/name", "abc123"))
@@ -423,4 +465,4 @@ def test_a_source_with_a_solution_to_no_exercise_is_refused(monkeypatch, tmp_pat
     (tmp_path / "03_here.py").write_text("# %% [markdown]\n# # T\n#\n# :::{solution} ex-none\n# x\n# :::\n")
     monkeypatch.setattr(project, "NOTEBOOKS", tmp_path)
     with pytest.raises(ValueError, match="03_here: a solution names 'ex-none', which is no exercise"):
-        readers.read()
+        contents.read()

@@ -51,3 +51,9 @@ def test_the_table_is_kept(tmp_path, monkeypatch):
         replay.keep(tiers.get("smoke"), how, "03_representation_structure", {"smoke": replay.compare(OLD, OLD)})
     held = json.loads((tmp_path / "smoke" / "replay.json").read_text())
     assert held["2 at a time"]["03 smoke"]["same"] == 8 and [p.name for p in (tmp_path / "smoke").iterdir()] == ["replay.json"]
+    replay.keep(
+        tiers.get("smoke"), "2 at a time", "04_local_and_global_attention", {"smoke": replay.compare(changed(maps={"vit": [0.1]}), OLD)}
+    )
+    told = replay.table("smoke")
+    assert told.loc["2 at a time", ["chapters", "numbers", "other", "named"]].tolist() == [2, 18, 1, "chapter 04: maps/vit/1"]
+    assert replay.table("cifar10").empty

@@ -103,18 +103,19 @@ def test_chapters_without_a_tier_belong_to_the_default_book(book):
     [
         (
             "\n# %% [markdown]\n# # One\n# ## Two\n\n# %%\nx = 1\n\n# %%\nraise KeyError('gone')\n",
-            r"in cell \d of section 'Two' with KeyError: 'gone'\nPartial",
+            r"in cell \d of section 'Two' with KeyError: 'gone' .partial notebook",
         ),
         ("\n# %%\nimport sys; print('careful', file=sys.stderr)\n", "wrote to stderr: careful"),
         ("\n# %%\nimport matplotlib.pyplot as plt\nplt.plot([1]); plt.show()\n", "image without alt text"),
         ("\n# %%\nimport os; os._exit(1)\n", "DeadKernelError"),
+        ("\n# %%\nraise ValueError('one\\ntwo\\n' + 'x' * 10_000)\n", r"with ValueError: one two x{592} .partial"),
         ("\n# %%\nprint('x' * 4_000_000)\n", "printed 4 MB: a page takes at most 3 MB from a cell"),
     ],
 )
 def test_a_broken_chapter_leaves_no_page(book, body, message):
     with pytest.raises(run.ChapterError, match=message) as caught:
         run.run(book(body), {})
-    assert "Partial notebook" in str(caught.value)
+    assert "partial notebook" in str(caught.value) and "\n" not in str(caught.value)
     assert not project.pages("scenes").exists()
 
 
@@ -166,6 +167,23 @@ def test_unknown_parameters_and_chapters(book):
         run.run(name, {"n": 3.5})
     with pytest.raises(run.ChapterError, match="No single chapter is called '99': expected one of 07_test"):
         run.run("99", {})
+    with pytest.raises(run.Mistake, match="named by --tier or --cast, not as a parameter, got 'smoke'"):
+        run.run(name, {"tier": "smoke"})  # the page of scenes would be that of smoke
+    assert not project.BUILD.joinpath("scenes", "source").exists()
+
+
+def test_a_page_that_cannot_be_written_leaves_the_old_one_and_nothing_else(tmp_path, monkeypatch):
+    (tmp_path / "new").write_text("new")
+    (tmp_path / "page").write_text("old")
+
+    def full(file, beside):
+        beside.write_text("ne")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(run.shutil, "copyfile", full)
+    with pytest.raises(OSError, match="No space"):
+        run._enter(tmp_path / "new", tmp_path / "page")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["new", "page"] and (tmp_path / "page").read_text() == "old"
 
 
 @pytest.mark.parametrize(
@@ -176,6 +194,9 @@ def test_unknown_parameters_and_chapters(book):
         (["07", "--cast", "nowhere.yml"], 2, "There is no cast file nowhere.yml"),
         (["99"], 2, "No single chapter is called '99'"),
         (["07", "--jobs", "0"], 2, "expected a whole number of at least 1, got '0'"),
+        (["07", "-p", "m", "1"], 2, "has no parameter m: it knows tier, n"),
+        (["07", "-p", "tier", "smoke"], 2, "named by --tier"),
+        (["07", "--out", __file__], 2, "is a file: name a folder for the page"),
         (["07", "--timeout", "-1"], 2, "expected a whole number of at least 1, got '-1'"),
         (["--publish", "--tier", "smoke"], 2, "There are no numbers of smoke"),
         (["07", "08", "--tier", "smoke", "--keep-going"], 1, "failed: 07_test, 08_test"),

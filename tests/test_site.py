@@ -1,18 +1,11 @@
 """The built site in headless Chromium: mathematics, search, accessibility, phones, and no other host."""
 
-import contextlib
-import functools
-import http.server
-import os
 import re
-import shutil
-import threading
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, SITE
 
-SITE = ROOT / "_build" / "html"
-PAGES = ["book/intro.html", "book/how_to_run.html", "book/glossary.html", "book/bibliography.html"] + [
+PAGES = [f"book/{name}.html" for name in ("intro", "how_to_run", "api", "glossary", "bibliography", "changes")] + [
     f"book/chapters/{path.stem}.html" for path in sorted((ROOT / "notebooks").glob("*.py"))
 ]
 pytestmark = [pytest.mark.page, pytest.mark.skipif(not (SITE / "index.html").exists(), reason="no site in _build/html: run make book")]
@@ -57,57 +50,6 @@ def test_the_site_is_small():
     assert sum(p.stat().st_size for p in SITE.rglob("*") if p.is_file()) < 25e6
 
 
-@pytest.fixture(scope="session")
-def server():
-    quiet = type("Quiet", (http.server.SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(quiet, directory=str(SITE))) as httpd:
-        threading.Thread(target=httpd.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{httpd.server_address[1]}"
-        httpd.shutdown()
-
-
-@pytest.fixture(scope="session")
-def browser():
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not chromium:
-        assert not os.environ.get("CI"), "CI must look at the pages in Chromium"
-        pytest.skip("no Chromium on this machine: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    flags = [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-    ]
-    with sync_playwright() as p:
-        running = p.chromium.launch(executable_path=chromium, args=flags)
-        yield running
-        running.close()
-
-
-@pytest.fixture(scope="session")
-def visit(browser, server):
-    """Opens a page of the site and gives it with what goes wrong on it."""
-
-    @contextlib.contextmanager
-    def go(path):
-        page, trouble = browser.new_page(viewport={"width": 1280, "height": 900}), []
-        page.on("console", lambda m: trouble.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda e: trouble.append(str(e)))
-        page.on("request", lambda r: trouble.append(f"asks {r.url}") if not r.url.startswith((server, "data:", "blob:")) else None)
-        page.on("response", lambda r: trouble.append(f"{r.status} {r.url}") if r.status >= 400 else None)
-        page.goto(f"{server}/{path}", wait_until="networkidle")
-        page.add_style_tag(content="* { transition: none !important }")  # colours half-way between themes are nobody's
-        yield page, trouble
-        page.close()
-
-    return go
-
-
 @pytest.fixture(scope="module", params=PAGES)
 def opened(request, visit):
     """Each page of the book, opened once for all tests of it."""
@@ -131,9 +73,10 @@ def test_no_horizontal_scroll_on_a_phone(opened):
     assert over <= 0
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_serious(opened, axe, theme):
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])
+def test_axe_finds_nothing_serious(opened, axe, theme, width):
     page, _ = opened
+    page.set_viewport_size({"width": width, "height": 900})
     page.emulate_media(color_scheme=theme)
     page.evaluate(f"document.documentElement.dataset.mode = document.documentElement.dataset.theme = '{theme}'")
     page.evaluate(axe)
@@ -144,13 +87,6 @@ def test_axe_finds_nothing_serious(opened, axe, theme):
         if v["impact"] in ("serious", "critical")
     ]
     assert not serious, serious
-
-
-@pytest.fixture(scope="session")
-def axe():
-    from importlib.metadata import files
-
-    return next(f for f in files("axe-playwright-python") if str(f).endswith("axe.min.js")).locate().read_text()
 
 
 def test_mathematics_is_typeset(visit):

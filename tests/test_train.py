@@ -1,5 +1,7 @@
 """Training: resumable to the last bit, and the zoo's recipes give the losses on their cards."""
 
+import signal
+
 import pytest
 import torch
 
@@ -56,7 +58,49 @@ def test_options_with_tuples_resume(tmp_path, monkeypatch):
     assert train.Run("resnet", "smoke", 0, tmp_path).step == 0
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"x" * 100, lambda b: b""])
+def test_mixup_goes_on_where_it_was(tmp_path, monkeypatch):
+    monkeypatch.setitem(recipes.RECIPES["smoke"], "resnet", recipes.Recipe("resnet", 640, {"width": 4}, mixup=1.0))
+    whole = train.Run("resnet", "smoke", 0, tmp_path / "whole")
+    draw = feed.training_batches("smoke", whole.recipe, 0)
+    expected = [whole.advance(draw) for _ in range(4)]
+    run = train.Run("resnet", "smoke", 0, tmp_path)
+    assert [run.advance(draw) for _ in range(2)] == pytest.approx(expected[:2], abs=1e-6)
+    run.save()
+    again = train.Run("resnet", "smoke", 0, tmp_path)
+    assert [again.advance(draw) for _ in range(2)] == pytest.approx(expected[2:], abs=1e-6)
+    monkeypatch.setitem(recipes.RECIPES["smoke"], "resnet", recipes.Recipe("resnet", 640, {"width": 4}))
+    plain = train.Run("resnet", "smoke", 0, tmp_path / "plain")
+    assert plain.advance(draw) != pytest.approx(expected[0], abs=1e-4)
+
+
+@pytest.mark.parametrize("step", [1, 3, 10])
+def test_a_run_that_is_stopped_by_a_signal_ends_with_the_same_card(tmp_path, monkeypatch, step):
+    """The step during which the signal came lost its loss and its point of the curve."""
+    whole = train.train("resnet", tmp_path / "whole", tier="smoke")
+    advance = train.Run.advance
+
+    def asked(run, draw):
+        loss = advance(run, draw)
+        if run.step == step:
+            signal.raise_signal(signal.SIGTERM)
+        return loss
+
+    monkeypatch.setattr(train.Run, "advance", asked)
+    with pytest.raises(KeyboardInterrupt):
+        train.train("resnet", tmp_path / "stopped", tier="smoke")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler  # a notebook can still be interrupted
+    monkeypatch.setattr(train.Run, "advance", advance)
+    again = train.train("resnet", tmp_path / "stopped", tier="smoke")
+    assert (again.first_losses, again.curve, again.sha256) == (whole.first_losses, whole.curve, whole.sha256)
+
+
+def flipped(checkpoint):
+    """One byte in the middle is another."""
+    at = len(checkpoint) // 2
+    return checkpoint[:at] + bytes([checkpoint[at] ^ 1]) + checkpoint[at + 1 :]
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"x" * 100, lambda b: b"", flipped])
 def test_a_damaged_checkpoint_is_a_sentence(tmp_path, damage):
     run = train.Run("resnet", "smoke", 0, tmp_path)
     run.save()
@@ -81,6 +125,27 @@ def test_a_run_leaves_weights_and_card_and_nothing_else(tmp_path, name):
         card.images_seen == 640 and len(card.first_losses) == 10 and card.sha256 == models.fingerprint(tmp_path / f"{name}-1.safetensors")
     )
     assert card.curve[-1].keys() == {"images", "loss", "accuracy", "shape", "texture"}
+
+
+def test_a_full_disk_leaves_no_half_written_file(tmp_path, monkeypatch):
+    run = train.Run("resnet", "smoke", 0, tmp_path)
+    run.save()
+
+    def full(_, path, *__):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(train, "save_file", full)
+    for write in (run.save, run.publish):
+        with pytest.raises(OSError, match="No space"):
+            write()
+    assert [p.name for p in tmp_path.iterdir()] == ["resnet-0.checkpoint"]
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(train.os, "access", lambda place, _: place != tmp_path)
+    with pytest.raises(ValueError, match="cannot be written, and weights and card are to go there: name another folder"):
+        train.Run("resnet", "smoke", 0, tmp_path / "zoo" / "smoke")
 
 
 def test_a_kill_while_saving_leaves_the_previous_checkpoint(tmp_path, monkeypatch):

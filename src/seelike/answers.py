@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat, model_validator
 
 from seelike.intervals import Estimate
 from seelike.ledger import Claim, Direction, verdict
@@ -35,9 +35,16 @@ SYMBOLS = {
 class Number(Strict):
     """An estimate with its interval as it is recorded; an end that there is not is None."""
 
-    estimate: float | None
-    low: float | None
-    high: float | None
+    estimate: FiniteFloat | None
+    low: FiniteFloat | None
+    high: FiniteFloat | None
+
+    @model_validator(mode="after")
+    def ordered(self) -> Number:
+        """An interval runs from low to high."""
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"an interval runs from low to high, got {self.low} to {self.high}")
+        return self
 
     def interval(self) -> Estimate | None:
         """The same as an estimate; None where a part is missing."""

@@ -1,6 +1,6 @@
 """What training does to its images: crops, mirrors and squares, and the sequence of Tuli et al. 2021.
 
-Every function takes and gives bytes (n, 3, h, w), and a seed that makes it reproducible.
+Every function but `mix` takes and gives bytes (n, 3, h, w); a seed makes it reproducible.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
 from torchvision.transforms import v2
@@ -35,6 +35,16 @@ def cut_out(x: Pixels, side: int, seed: int) -> Pixels:
     place = torch.arange(x.shape[-1])
     rows, columns = ((place >= c) & (place < c + side) for c in corner)
     return x.masked_fill((rows[:, :, None] & columns[:, None])[:, None], 128)
+
+
+def mix(
+    x: Float[Tensor, "n 3 h w"], labels: Int[Tensor, " n"], classes: int, alpha: float, seed: int
+) -> tuple[Float[Tensor, "n 3 h w"], Float[Tensor, "n classes"]]:
+    """Mixup (Zhang et al. 2018): every image with a share of another, labels in the same shares; one share a batch, Beta(alpha, alpha)."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        mixed: tuple[Tensor, Tensor] = v2.MixUp(alpha=alpha, num_classes=classes)(x, labels)
+    return mixed
 
 
 def rotate(x: Pixels, seed: int) -> Pixels:

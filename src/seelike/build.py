@@ -58,11 +58,17 @@ def main() -> int:
             trained = ", ".join(t.name for t in tiers.TIERS.values() if t.trained_here)
             raise ValueError(f"Tier {tier.name} has no networks to train: name one of {trained}.")
         with alone():
-            made = subprocess.run(command(options.goal, tier, options.jobs), check=False, cwd=project.ROOT).returncode
+            made = subprocess.run(
+                command(options.goal, tier, options.jobs), check=False, cwd=project.ROOT, env=os.environ | {"PYTHONUTF8": "1"}
+            ).returncode
     except (ValueError, BlockingIOError) as error:
         print(f"seelike.build: {error}", file=sys.stderr)
         return 2
     if made:
+        print(
+            f"seelike.build: {options.goal} {tier.name} is not whole, for the reason above: the same command goes on from here.",
+            file=sys.stderr,
+        )
         return 1
     if options.goal == "book":
         print("\n".join(f"{stem:30s} {seconds:6.1f} s" for stem, seconds in timings(project.pages(tier.name)).items()))

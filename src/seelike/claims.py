@@ -69,13 +69,21 @@ def _places(tier: str, chapter: str) -> list[Path]:
 @lru_cache(256)
 def _read(path: Path, changed: int) -> dict[str, Any]:
     held = read_json(path, SECTIONS, "run the chapter again, or restore the file")
-    for name, entry in held.get("claims", {}).items():
+    if path.stem == "panel":
+        for claim, analyses in held.items():
+            _check(path, claim, analyses, Analysis, "restore the file")
+    _check(path, "claims", held.get("claims", {}), Entry, "run the chapter again")
+    return held
+
+
+def _check(path: Path, section: str, entries: Mapping[str, Any], kind: type[Entry | Analysis], remedy: str) -> None:
+    for name, entry in entries.items():
         try:
-            Entry.model_validate(entry)
+            kind.model_validate(entry)
         except ValidationError as error:
             first = error.errors()[0]
-            raise ValueError(f"{path}: claims.{name}.{'.'.join(map(str, first['loc']))}: {first['msg']}: run the chapter again.") from error
-    return held
+            where = ".".join(map(str, (section, name, *first["loc"])))
+            raise ValueError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}: {remedy}.") from error
 
 
 def decide(

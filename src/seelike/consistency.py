@@ -20,6 +20,7 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from seelike.intervals import NORMAL, Estimate, Resampled, around, normal, over_left_out
+from seelike.schema import one_line
 
 CUES = r"([a-z]+)\d*-([a-z]+)\d*\."
 ANGLES = 200  # steps of the integral behind a tetrachoric correlation: the third decimal holds
@@ -34,12 +35,16 @@ def read_decisions(folder: Path | str) -> pd.DataFrame:
     Files have the columns subj, imagename, category and object_response, in any case (Geirhos et al. 2019). Images are
     keyed by what follows the last underscore of their name, for human trials carry a prefix. Answers outside the classes
     ("na") are kept as they are. Repeated trials (the first counts) and missing ones are named in a warning.
+    ValueError for a file that cannot be read, that holds no trials or empty fields, and for images with two true classes.
     """
     files = sorted(Path(folder).glob("*.csv"))
     if not files:
         raise FileNotFoundError(f"{folder} has no CSV files: name a folder of decisions, one file per observer.")
     rows = pd.concat([_read(file) for file in files], ignore_index=True)
     rows["image"] = rows["image"].str.rpartition("_")[2]
+    truths = rows.groupby("image")["truth"].nunique()
+    if len(torn := truths[truths > 1]):
+        raise ValueError(f"{folder} gives {len(torn)} images two true classes ({', '.join(torn.index[:3])}): copy its files again.")
     repeated = rows.duplicated(["observer", "image"])
     _warn("trials were repeated and only the first of each counts", rows[repeated])
     rows = rows[~repeated]
@@ -52,12 +57,20 @@ def read_decisions(folder: Path | str) -> pd.DataFrame:
 def _read(file: Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(file, keep_default_na=False, dtype=str)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} is not a readable CSV file ({error}): copy it again.") from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, IsADirectoryError) as error:
+        raise ValueError(f"{file} is not a readable CSV file ({one_line(error)}): copy it again.") from error
     table.columns = table.columns.str.strip().str.lower()
     if absent := [name for name in COLUMNS if name not in table]:
         raise ValueError(f"{file} lacks the column {', '.join(absent)}: expected {', '.join(COLUMNS)}.")
-    return table[list(COLUMNS)].rename(columns=COLUMNS)
+    table = table[list(COLUMNS)]
+    if not len(table):
+        raise ValueError(f"{file} holds no trials, only the names of its columns: copy it again.")
+    gaps = (table.isna() | (table.apply(lambda column: column.str.strip()) == "")).any(axis=1)
+    if gaps.any():
+        raise ValueError(
+            f"{file} has no answer, image, truth or observer in {gaps.sum()} rows, first in line {gaps.argmax() + 2}: copy it again."
+        )
+    return table.rename(columns=COLUMNS)
 
 
 def _warn(what: str, rows: pd.DataFrame) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import datasets
 import numpy as np
 import torch
 from jaxtyping import Int
+from timm.data import ImageNetInfo
 from torch import Tensor
 from torch.utils.data import Subset
 
@@ -34,6 +36,7 @@ __all__ = ["MEAN", "STD", "ImageStream", "Images", "load", "normalise", "resize"
 
 SPLITS = ("train", "test")
 BATCH = 128
+WORDNET = re.compile(r"n\d{8}")
 QUADRANTS = ("above left", "above right", "below left", "below right")
 TRUTHS = ("shape", "texture", "position")  # what is known of every scene
 
@@ -62,6 +65,10 @@ def load(
         return Images(resize(drawn.images, chosen.side), drawn.shape, scenes.SHAPES, batch_size=batch_size, drop_last=drop_last)
     if isinstance(images, Hub) and images.held:
         whole = _held(images, split, os.environ.get("SEELIKE_MIRROR"))
+        if chosen.trained_here and len(whole.classes) != chosen.classes:
+            raise ValueError(
+                f"{chosen.title} has {chosen.classes} classes, but {images.name} came with {len(whole.classes)}: copy it again."
+            )
         rows = _draw(len(whole), n, seed)
         pixels = whole.pixels if n is None else whole.pixels[rows]
         return Images(
@@ -128,8 +135,8 @@ def truth(drawn: scenes.Scenes, name: str) -> tuple[Int[Tensor, " n"], tuple[str
 def _check(split: str, n: int | None) -> None:
     if split not in SPLITS:
         raise ValueError(f"There is no split {split!r}: expected 'train' or 'test'.")
-    if n is not None and n < 1:
-        raise ValueError(f"n is a number of images and at least 1, got {n}.")
+    if n is not None and (not isinstance(n, int) or n < 1):
+        raise ValueError(f"n is a number of images and at least 1, got {n!r}.")
 
 
 def _draw(total: int, n: int | None, seed: int) -> list[int]:
@@ -146,11 +153,47 @@ def _held(hub: Hub, split: str, mirror: str | None) -> Images:
         Path(os.environ.get("SEELIKE_CACHE", project.BUILD / "cache"))
         / f"{hub.name.replace('/', '--')}-{split}-{_identity(hub, split, mirror, rows)}"
     )
-    if not (folder / "about.json").exists():
+    there = folder.exists()
+    held = _mapped(folder) if there else None
+    if held is None:
+        if there:
+            shutil.rmtree(folder, ignore_errors=True)
         _decode_into(folder, rows, hub)
-    about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
-    pixels = torch.from_numpy(np.memmap(folder / "pixels", np.uint8, "c", shape=tuple(about["shape"])))
-    return Images(pixels, torch.tensor(about["labels"]), tuple(about["classes"]), skipped=tuple(about["skipped"]))
+        held = _mapped(folder)
+    if held is None:
+        raise ValueError(f"{folder} does not keep what is written to it: let SEELIKE_CACHE name a folder on another disk.")
+    return held
+
+
+def _mapped(folder: Path) -> Images | None:
+    """A set as it was decoded, mapped into memory; None where it was not, or is not as it was written."""
+    try:
+        about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+        pixels = torch.from_numpy(np.memmap(folder / "pixels", np.uint8, "c", shape=tuple(about["shape"])))
+        if about.pop("sha256") != _digest(about, folder / "pixels"):
+            return None
+        return Images(pixels, torch.tensor(about["labels"]), named(about["classes"]), skipped=tuple(about["skipped"]))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def named(classes: Sequence[str]) -> tuple[str, ...]:
+    """WordNet ids such as n01443537 as words (goldfish); other names, and ids whose words are not unique, as they are."""
+    if not all(WORDNET.fullmatch(name) for name in classes):
+        return tuple(classes)
+    try:
+        words = [ImageNetInfo().label_name_to_description(name).partition(",")[0] for name in classes]
+    except KeyError:  # WordNet has more names than ImageNet
+        return tuple(classes)
+    return tuple(words) if len(set(words)) == len(words) else tuple(classes)
+
+
+def _digest(about: dict[str, Any], pixels: Path) -> str:
+    """sha256 of a decoded set: its pixels, labels and names."""
+    with open(pixels, "rb") as file:
+        whole = file_digest(file, "sha256")
+    whole.update(json.dumps(about, sort_keys=True).encode())
+    return whole.hexdigest()
 
 
 def _identity(hub: Hub, split: str, mirror: str | None, rows: datasets.Dataset) -> str:
@@ -163,7 +206,10 @@ def _identity(hub: Hub, split: str, mirror: str | None, rows: datasets.Dataset) 
 def _decode_into(folder: Path, rows: datasets.Dataset, hub: Hub) -> None:
     """Write pixels, labels and names of a split; nothing is there until all of it is."""
     cells = rows.cast_column(hub.image, datasets.Image(decode=False))[hub.image]
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise ValueError(f"{folder.parent} is a file: let SEELIKE_CACHE name a folder.") from error
     kept, skipped, shape = [], [], None
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".decoding-") as scratch:
         with open(Path(scratch) / "pixels", "wb") as file:
@@ -184,6 +230,7 @@ def _decode_into(folder: Path, rows: datasets.Dataset, hub: Hub) -> None:
             raise ValueError(f"None of the {len(rows)} images of {hub.name} could be read: copy the data set again.")
         labels, classes = _labels(rows, hub)
         about = {"shape": [len(kept), shape[2], *shape[:2]], "labels": labels[kept].tolist(), "classes": classes, "skipped": skipped}
+        about["sha256"] = _digest(about, Path(scratch) / "pixels")
         (Path(scratch) / "about.json").write_text(json.dumps(about), encoding="utf-8")
         whole = Path(scratch) / "whole"
         whole.mkdir()
@@ -208,7 +255,13 @@ def _check_space(folder: Path, needed: int, hub: Hub) -> None:
 def _labels(rows: datasets.Dataset, hub: Hub) -> tuple[torch.Tensor, tuple[str, ...]]:
     if hub.label is None or hub.label not in rows.features:
         return torch.zeros(len(rows), dtype=torch.long), ("unlabelled",)
-    labels, kind = torch.tensor(rows[hub.label]), rows.features[hub.label]
+    kind = rows.features[hub.label]
+    try:
+        labels = torch.tensor(rows[hub.label])
+    except (ValueError, TypeError, RuntimeError):
+        labels = torch.zeros(0, dtype=torch.float32)
+    if labels.is_floating_point() or labels.shape != (len(rows),):
+        raise ValueError(f"The column {hub.label!r} of {hub.name} does not give a whole number for every image: copy the data set again.")
     if not isinstance(kind, datasets.ClassLabel):
         return labels, tuple(str(i) for i in range(int(labels.max()) + 1))
     if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(kind.names):
@@ -246,6 +299,7 @@ def _parquet(shards: list[Path], folder: Path, split: str) -> datasets.Dataset:
     if len(shards) != expected:
         raise FileNotFoundError(f"{folder} holds {len(shards)} of {expected} files {split}-*.parquet: copy the missing ones.")
     parts = []
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # it would say in other words what the sentence below says
     for path in shards:
         try:
             parts.append(datasets.Dataset.from_parquet(str(path), keep_in_memory=True))

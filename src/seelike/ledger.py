@@ -121,6 +121,9 @@ def _ledger(path: Path, changed: int) -> dict[str, Claim]:
     entries = read_yaml(path, LEDGER)
     if twice := [claim for claim, n in Counter(entry.id for entry in entries).items() if n > 1]:
         raise ValueError(f"{path}: {', '.join(twice)} stands there more than once: every claim needs an id of its own.")
+    chapters = {source.name[:2] for source in project.NOTEBOOKS.glob("[0-9][0-9]_*.py")}
+    if chapters and (lost := [f"{entry.id} ({entry.chapter})" for entry in entries if entry.chapter not in chapters]):
+        raise ValueError(f"{path}: no chapter in {project.NOTEBOOKS} has the number of {', '.join(lost)}: give the claim its chapter's.")
     return {entry.id: entry for entry in entries}
 
 

@@ -24,6 +24,7 @@ from seelike.architectures import OURS
 from seelike.cards import Card, cards
 from seelike.hybrids import CMT, CMTS, MVITS, MViT
 from seelike.images import MEAN, STD
+from seelike.schema import one_line
 from seelike.tiers import Network, Tier
 
 __all__ = [
@@ -44,8 +45,17 @@ def create(name: str, tier: str | Tier = project.DEFAULT, *, seed: int | None = 
     """
     if str(options.get("checkpoint_path") or ".safetensors").rpartition(".")[2] != "safetensors":
         raise ValueError(f"Weights are read from .safetensors files only, got {options['checkpoint_path']}.")
-    if "pretrained_cfg_overlay" in options:
-        raise ValueError("pretrained_cfg_overlay may name files of any kind: give checkpoint_path=<file>.safetensors instead.")
+    if named := {"pretrained_cfg", "pretrained_cfg_overlay"} & options.keys():
+        raise ValueError(f"{', '.join(sorted(named))} may name files of any kind: give checkpoint_path=<file>.safetensors instead.")
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
+        raise ValueError(f"A seed is a whole number, got {seed!r}.")
+    try:
+        return _create(name, tier, seed, options)
+    except (TypeError, SafetensorError) as error:
+        raise ValueError(f"{name} cannot be made with the options {options}: {one_line(error)}.") from error
+
+
+def _create(name: str, tier: str | Tier, seed: int | None, options: dict[str, Any]) -> nn.Module:
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(seed)
@@ -300,9 +310,12 @@ def shared_seeds(names: Sequence[str], tier: str | Tier = project.DEFAULT) -> li
 
 
 def fingerprint(path: Path | str) -> str:
-    """sha256 of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """sha256 of a file, in hexadecimal; ValueError for what is no readable file."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (IsADirectoryError, PermissionError) as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror}): restore the file.") from error
 
 
 def half(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from html import escape
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 import torch
+from IPython.display import HTML, display
 from jaxtyping import UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -93,9 +95,10 @@ def provenance(tier: str, seeds: Sequence[int] = (0,)) -> str:
 
 
 def sign(fig: Figure, line: str) -> None:
-    """Write a line of provenance under a figure and show the figure."""
-    fig.text(0.0, -0.02, line, fontsize=7.5, color=INK, va="top")
+    """Show a figure, and its provenance under it as text: a line each."""
     plt.show()
+    told = "<br>".join(escape(part) for part in line.splitlines())
+    display(HTML(f'<p class="provenance">{told}</p>'))
 
 
 def pictures(axes: Sequence[Axes], images: UInt8[Tensor, "n 3 h w"], titles: Sequence[str] | None = None) -> None:

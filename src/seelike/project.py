@@ -16,11 +16,14 @@ Notebooks opened by hand write to `_build/lab/`. `results/` and `zoo/` at the to
 from __future__ import annotations
 
 import ast
+import errno
 import importlib.util
+import io
 import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,6 +85,12 @@ def _imports(path: Path) -> set[str]:
     return {name for name in names if name.startswith("seelike")}
 
 
+def sweep(stamp: Path, made: Path) -> None:
+    """Take away a stamp whose page is gone, and one from the future: a clock was wrong, and it would hide every change until then."""
+    if stamp.exists() and not (made.exists() and stamp.stat().st_mtime < time.time() + 60):
+        stamp.unlink()
+
+
 def timings(folder: Path, what: str = "seconds") -> dict[str, float]:
     """What the run of each executed chapter in a folder took: seconds, or peak memory in `gigabytes`; NaN where no runner measured it."""
     executed = sorted(folder.glob("*.ipynb"))
@@ -93,8 +102,11 @@ def command(name: str, main: Callable[[], int | None]) -> int:
     """What a command line ends with: `main`'s exit code, or one sentence and 130 for Ctrl-C.
 
     What `main` did not foresee (a full disk, a folder that cannot be written) is one sentence and 1; its traceback comes with `--debug`,
-    which every command knows.
+    which every command knows. What a terminal's alphabet lacks is printed as an escape.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     debug = "--debug" in sys.argv
     sys.argv = [word for word in sys.argv if word != "--debug"]
     try:
@@ -105,8 +117,17 @@ def command(name: str, main: Callable[[], int | None]) -> int:
     except Exception as error:
         if debug:
             raise
-        print(f"{name}: {type(error).__name__}: {str(error).strip() or 'no message'} (--debug shows where).", file=sys.stderr)
+        print(f"{name}: {_sentence(error)} (--debug shows where).", file=sys.stderr)
         return 1
+
+
+def _sentence(error: Exception) -> str:
+    """What happened, in one line, and what to do where that is known."""
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{error.filename} cannot be written or read ({error.strerror}): work in a copy that is yours to write"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full{f' ({error.filename})' if error.filename else ''}: make room, and run the same command again"
+    return f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
 
 
 def commit() -> str:

@@ -19,6 +19,7 @@ import pandas as pd
 
 from seelike import project
 from seelike.consistency import read_decisions
+from seelike.schema import one_line
 
 SOURCE, COMMIT = "https://github.com/shikhartuli/cnn_txf_bias", "36e95d8"
 INSIDE = "error-consistency/raw-data_new"
@@ -64,7 +65,7 @@ def _git(*arguments: str) -> None:
 
 def checksum(folder: Path) -> str:
     """sha256 of all CSV files of a folder, in the order of their names."""
-    return sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.csv")))).hexdigest()
+    return sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.csv")) if path.is_file())).hexdigest()
 
 
 def decisions(kind: str) -> pd.DataFrame | None:
@@ -103,6 +104,11 @@ FINE_TUNED = {  # results/fine-tune/imagenet2012/{vit,bit}_fine-tune.csv: shape 
 }  # before, and after each of the six augmentations
 
 
+NAMES = ("model", "data")
+NUMBERS = ("params_M", "gflops_224", "steps_at_bs4096", "images_seen", "inet_10shot_acc", "inet_finetune_acc")
+POINTS = 265  # in the copy that this book was made with
+
+
 def scaling_points() -> pd.DataFrame | None:
     """The points that Zhai et al. printed, or None where they are not at hand.
 
@@ -110,7 +116,18 @@ def scaling_points() -> pd.DataFrame | None:
     inet_finetune_acc (percent). Looked up in `SEELIKE_MIRROR/zhai2021/points.csv`.
     """
     path = Path(os.environ.get("SEELIKE_MIRROR", "")) / "zhai2021" / "points.csv"
-    return pd.read_csv(path) if "SEELIKE_MIRROR" in os.environ and path.exists() else None
+    if "SEELIKE_MIRROR" not in os.environ or not path.exists():
+        return None
+    try:
+        points = pd.read_csv(path)
+    except (ValueError, IsADirectoryError) as error:  # pandas' own are ValueErrors
+        raise ValueError(f"{path} is not a readable CSV file ({one_line(error)}): copy it again.") from error
+    numbers = points.select_dtypes("number").columns
+    if odd := [name for name in (*NAMES, *NUMBERS) if name not in points or (name in NUMBERS and name not in numbers)]:
+        raise ValueError(f"{path} has no such column, or no numbers in it: {', '.join(odd)}. Copy it again.")
+    if len(points) != POINTS:
+        raise ValueError(f"{path} holds {len(points)} of {POINTS} points: copy it again.")
+    return points
 
 
 def main() -> None:

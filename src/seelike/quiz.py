@@ -6,7 +6,7 @@
     :::
 
 A guess has no right answer marked: the figure below it answers, in one sentence of the text. On the site, answers react in the browser and
-are kept there, nowhere else; without scripts, and on paper, all feedback is shown.
+are kept there, nowhere else; without scripts all feedback is shown, and on paper none (`print.css`).
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ class Recipe:
     target: what to answer (`data.TARGETS`); None is the tier's own classes.
     start: go on from the weights of this network of the same tier and seed, with a new head, or with its own (keep_head).
     bf16: multiply in bfloat16, which pays for convolutions on many CPUs.
-    cutout: side in pixels of a grey square that is put on every training image. smoothing: of labels.
+    cutout: side in pixels of a grey square that is put on every training image. smoothing: of labels. mixup: `augment.mix`, its alpha.
     stages: augmentations (`augment.SEQUENCE`), one after the other, each for an equal part of the run.
     trigger: a quarter of every batch carries it (`triggers.NAMES`). head_decay: weight decay of the head, if another.
     recalibrate: measure with batch-norm statistics of clean training images (`evaluate.recalibrated`), whatever the last batches were.
@@ -55,6 +55,7 @@ class Recipe:
     bf16: bool = False
     cutout: int = 0
     smoothing: float = 0.0
+    mixup: float = 0.0
     stages: list[str] = field(default_factory=list)
     trigger: str | None = None
     head_decay: float | None = None
@@ -99,6 +100,16 @@ SHARES = {"003": 0.03, "010": 0.1, "030": 0.3, "100": 1.0, "1000": 10.0}
 SMALL = {"width": 48}
 SHORT = 64_000  # images of a run that ends near 95 % on Scenes
 STARTS = (0, 1, 2)
+FULL_SIZE: dict[str, Any] = {  # a hundred epochs of photographs on a GPU
+    "batch": 256,
+    "bf16": True,
+    "smoothing": 0.1,
+    "mixup": 0.2,
+    "cutout": 16,
+    "weight_decay": 0.05,
+    "seeds": (),
+    "why": "the size of the papers' smaller networks; for a GPU, and not trained yet",
+}
 FRESH = (3, 4, 5)  # trained before the ledger's second edition, and measured after its rules were committed
 
 
@@ -400,6 +411,18 @@ RECIPES: dict[str, dict[str, Recipe]] = {
             seeds=(),
             why="the width and the rate of the ResNet of CIFAR-10",
         ),
+        "vit_gap": Recipe(
+            "vit_gap",
+            400_000,
+            {"width": 128, "heads": 4},
+            smoothing=0.1,
+            expect=0.40,
+            minutes=55,
+            seeds=(),
+            why="as vit_cls of this tier, but for the head",
+        ),
+        "vit_s": Recipe("vit_cls", 10_000_000, {"width": 384, "depth": 12, "heads": 6, "mlp_ratio": 4.0}, **FULL_SIZE),
+        "resnet_s": Recipe("resnet", 10_000_000, {"width": 64, "depths": (3, 4, 6, 3)}, **FULL_SIZE),
     },
 }
 

@@ -24,6 +24,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from seelike import project, tiers
 from seelike.run import ChapterError, positive, run, source
 
@@ -88,10 +90,24 @@ def replay(chapter: str, tier: tiers.Tier, jobs: int, folder: Path) -> dict[str,
     return told
 
 
+def table(tier: str) -> pd.DataFrame:
+    """What was kept of a tier's replays: one row a way to run them, summed over chapters, and the numbers that differed by name."""
+    rows = {}
+    for how, chapters in _held(project.PUBLISHED / tier / "replay.json").items():
+        named = [f"chapter {where[:2]}: {path}" for where, counts in chapters.items() for path in counts["named"]]
+        sums = {k: sum(counts[k] for counts in chapters.values()) for k in ("numbers", *KINDS)}
+        rows[how] = {"chapters": len({where[:2] for where in chapters}), **sums, "named": "; ".join(named)}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _held(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
 def keep(tier: tiers.Tier, how: str, chapter: str, told: dict[str, dict[str, Any]]) -> None:
     """Enter a comparison into `results/<tier>/replay.json`."""
     path = project.PUBLISHED / tier.name / "replay.json"
-    held = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    held = _held(path)
     held.setdefault(how, {}).update({f"{chapter[:2]} {name}": counts for name, counts in told.items()})
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}")

@@ -41,12 +41,16 @@ class ChapterError(RuntimeError):
     """A chapter did not become a page; the message says which cell and why."""
 
 
+class Mistake(ChapterError):
+    """What was asked cannot be run: nothing was executed."""
+
+
 def source(chapter: str) -> Path:
     """The percent file of a chapter given by number or name."""
     found = sorted(p for p in project.NOTEBOOKS.glob("*.py") if chapter in (p.stem, p.stem.partition("_")[0]))
     if len(found) != 1:
         have = ", ".join(p.stem for p in sorted(project.NOTEBOOKS.glob("*.py")))
-        raise ChapterError(f"No single chapter is called {chapter!r}: expected one of {have}.")
+        raise Mistake(f"No single chapter is called {chapter!r}: expected one of {have}.")
     return found[0]
 
 
@@ -70,27 +74,29 @@ def run(
     chosen = tiers.get(tier)
     book = chosen.name if project.follows(path) else project.DEFAULT
     if out and out.exists() and not out.is_dir():
-        raise ChapterError(f"{out} is a file: name a folder for the page.")
+        raise Mistake(f"{out} is a file: name a folder for the page.")
+    if "tier" in parameters:
+        raise Mistake(f"The tier of a run is named by --tier or --cast, not as a parameter, got {parameters['tier']!r}.")
     folder = _own_folder(book, path.stem)
     plain, partial, numbers = folder / "plain.ipynb", folder / f"{path.stem}.ipynb", folder / "results"
     nbformat.write(notebook(path), plain)
     known = papermill.inspect_notebook(str(plain))
     if unknown := sorted(set(parameters) - set(known)):
-        raise ChapterError(f"{path.name} has no parameter {', '.join(unknown)}: it knows {', '.join(known) or 'none'}.")
+        raise Mistake(f"{path.name} has no parameter {', '.join(unknown)}: it knows {', '.join(known) or 'none'}.")
     _check_kinds(known, parameters)
+    trial = bool(parameters)
     if "tier" in known:
         parameters = {"tier": str(chosen.file or chosen.name)} | dict(parameters)
     started = time.monotonic()
     with _environment(jobs, numbers, book):
         error = _execute(plain, partial, parameters, seconds)
     if error:
-        raise ChapterError(f"{path.name} failed {error}\nPartial notebook, with all that was printed: {partial}")
+        raise ChapterError(f"{path.name} failed {error} (partial notebook, with all that was printed: {partial}).")
     done = nbformat.read(partial, 4)
     if faults := gate(done):
-        raise ChapterError(f"{path.name} ran, but is not fit to print:\n  " + "\n  ".join(faults) + f"\nPartial notebook: {partial}")
+        raise ChapterError(f"{path.name} ran, but is not fit to print: {'; '.join(faults)} (partial notebook: {partial}).")
     finish(done, time.monotonic() - started, parameters)
     nbformat.write(done, partial)
-    trial = bool(set(parameters) - {"tier"})
     pages = out or (project.BUILD / book / "trials" if trial else project.pages(book))
     for file in [] if trial and not out else sorted(numbers.glob("*/*.json")):
         _enter(file, (out / "results" if out else project.results(book)) / file.parent.name / file.name)
@@ -104,7 +110,7 @@ def _check_kinds(known: Mapping[str, Any], parameters: Mapping[str, Any]) -> Non
     for name, value in parameters.items():
         default = _value(str(known[name]["default"]))
         if default is not None and type(value) is not type(default):
-            raise ChapterError(f"{name} is {KINDS.get(type(default), 'of another kind')} (by default {default}), got {value!r}.")
+            raise Mistake(f"{name} is {KINDS.get(type(default), 'of another kind')} (by default {default}), got {value!r}.")
 
 
 KINDS: dict[type, str] = {int: "a whole number", float: "a number with a point", str: "a text", bool: "True or False"}
@@ -137,8 +143,11 @@ def _enter(file: Path, target: Path) -> Path:
     """Put a file in the place of another, all or nothing, across file systems too."""
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(f".{target.name}.{os.getpid()}")
-    shutil.copyfile(file, beside)
-    os.replace(beside, target)
+    try:
+        shutil.copyfile(file, beside)
+        os.replace(beside, target)
+    finally:
+        beside.unlink(missing_ok=True)
     return target
 
 
@@ -152,7 +161,7 @@ def _environment(jobs: int, numbers: Path, book: str) -> Iterator[None]:
     """Threads and paths for the kernel, put back afterwards."""
     threads = str(max(_cores() // jobs, 1))
     wanted = {name: threads for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    if not os.access(Path.home(), os.W_OK):
+    if not os.access(os.path.expanduser("~"), os.W_OK):  # "~" where a user has no home
         wanted["MPLCONFIGDIR"] = str(numbers.parent)  # or Matplotlib complains, which no page may show
     wanted |= {
         "PYTHONUTF8": "1",
@@ -178,11 +187,15 @@ def _execute(plain: Path, partial: Path, parameters: Mapping[str, Any], seconds:
             extra_arguments=["--IPKernelApp.log_level=40"],  # no notice that a local kernel talks over TCP
         )  # fmt: skip
     except papermill.PapermillExecutionError as error:
-        return f"in {_place(nbformat.read(plain, 4), error.source)} with {error.ename}: {error.evalue}"
+        return f"in {_place(nbformat.read(plain, 4), error.source)} with {error.ename}: {_short(error.evalue)}"
     except Exception as error:  # time-outs and dead kernels come as types of nbclient, jupyter_client and asyncio
-        reason = str(error).strip()[:1500] or "no message"
-        return f"{_running(partial)}with {type(error).__name__} (limit {seconds} s per cell): {reason}"
+        return f"{_running(partial)}with {type(error).__name__} (limit {seconds} s per cell): {_short(str(error)) or 'no message'}"
     return None
+
+
+def _short(said: str) -> str:
+    """One line of at most 600 characters."""
+    return " ".join(said.split())[:600].rstrip(".")
 
 
 def _place(chapter: nbformat.NotebookNode, code: str) -> str:
@@ -220,9 +233,9 @@ def gate(done: nbformat.NotebookNode) -> list[str]:
             faults.append(f"cell {i} was never executed")
         for output in cell.outputs:
             if output.output_type == "error":
-                faults.append(f"cell {i} ended with {output.ename}: {output.evalue}")
+                faults.append(f"cell {i} ended with {output.ename}: {_short(output.evalue)}")
             if output.output_type == "stream" and output.name == "stderr" and LEFT_OUT not in output.text:
-                faults.append(f"cell {i} wrote to stderr: {output.text.strip()[:200]}")
+                faults.append(f"cell {i} wrote to stderr: {_short(output.text)[:200]}")
             if len(str(output)) > LARGEST:
                 faults.append(f"cell {i} printed {len(str(output)) / 1e6:.0f} MB: a page takes at most {LARGEST / 1e6:.0f} MB from a cell")
             if "image/png" in output.get("data", {}) and len(alt_text(cell)) < 20:
@@ -302,20 +315,21 @@ def main() -> int:
 
 
 def _run_all(chapters: list[str], parameters: dict[str, Any], tier: tiers.Tier, options: argparse.Namespace) -> int:
-    failed = []
+    failed, code = [], 0
     for chapter in chapters:
         try:
             page = run(chapter, parameters, tier=tier, jobs=options.jobs, seconds=options.timeout, out=options.out)
         except ChapterError as error:
             print(f"seelike.run: {error}", file=sys.stderr, flush=True)
             failed.append(chapter)
+            code = 2 if isinstance(error, Mistake) else 1
             if not options.keep_going:
                 break
         else:
             print(f"{page.stem}  {timings(page.parent)[page.stem]:.1f} s  {page}", flush=True)
     if len(chapters) > 1 and failed:
         print(f"seelike.run: failed: {', '.join(failed)}", file=sys.stderr)
-    return 1 if failed else 0
+    return code
 
 
 def _value(text: str) -> Any:

@@ -90,6 +90,9 @@ class Scenes:
         return datasets.Dataset.from_dict(columns, features=features)
 
 
+MOST = 200_000  # images of one draw, 5 GB with their masks
+
+
 def sample(n: int, seed: int = 0, correlation: float = 1.0, *, split: Split = "test", start: int = 0) -> Scenes:
     """Images `start` to `start + n` of the endless set of this seed and split.
 
@@ -99,6 +102,8 @@ def sample(n: int, seed: int = 0, correlation: float = 1.0, *, split: Split = "t
     """
     if n < 1 or start < 0:
         raise ValueError(f"Scenes needs n >= 1 images and start >= 0, got n={n} and start={start}.")
+    if n > MOST:
+        raise ValueError(f"Scenes are drawn into memory, at most {MOST:,} at a time, got n={n:,}: ask for fewer.")
     if not 0 <= correlation <= 1:
         raise ValueError(f"correlation is a share between 0 and 1, got {correlation}.")
     if split not in ("train", "test"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: dict[Any, Any] = {}
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
-        if key in seen:
-            raise yaml.constructor.ConstructorError(None, None, f"{key!r} stands there twice", key_node.start_mark)
+        if not isinstance(key, Hashable) or key in seen:
+            why = "stands there twice" if isinstance(key, Hashable) else "cannot be a key"
+            raise yaml.constructor.ConstructorError(None, None, f"{key!r} {why}", key_node.start_mark)
         seen[key] = loader.construct_object(value_node, deep=True)
     return seen
 
@@ -38,10 +40,10 @@ def read_yaml(path: Path, kind: TypeAdapter) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
         content = yaml.load(text, _Loader)  # a SafeLoader
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, IsADirectoryError, PermissionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
-        raise ValueError(f"{path}{where} is not readable as YAML: {getattr(error, 'problem', None) or error}.") from error
+        raise ValueError(f"{path}{where} is not readable as YAML: {getattr(error, 'problem', None) or one_line(error)}.") from error
     return _checked(path, text, content, kind, "")
 
 
@@ -52,9 +54,14 @@ def read_json(path: Path, kind: TypeAdapter, remedy: str) -> Any:
         content = json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}, line {error.lineno} is not readable as JSON ({error.msg}): {remedy}.") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not readable as JSON ({error.reason}): {remedy}.") from error
-    return _checked(path, text, content, kind, f": {remedy}")
+    except (UnicodeDecodeError, RecursionError, IsADirectoryError, PermissionError) as error:
+        raise ValueError(f"{path} is not readable as JSON ({one_line(error)}): {remedy}.") from error
+    return _checked(path, text, content, kind, f": {remedy}.")
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, without line breaks and full stop."""
+    return " ".join(str(error).split()).rstrip(".")
 
 
 def _checked(path: Path, text: str, content: Any, kind: TypeAdapter, remedy: str) -> Any:
@@ -67,7 +74,10 @@ def _checked(path: Path, text: str, content: Any, kind: TypeAdapter, remedy: str
 
 def _line(text: str, where: tuple[int | str, ...]) -> int:
     """The line, from 1, at which a field of a YAML or JSON text begins, or the nearest thing around it."""
-    node, line = yaml.compose(text, yaml.SafeLoader), 1
+    try:
+        node, line = yaml.compose(text, yaml.SafeLoader), 1
+    except yaml.YAMLError:  # JSON may have tabs
+        return 1
     for step in where:
         if isinstance(step, int) and isinstance(node, yaml.MappingNode):  # one entry, of which the model makes a list
             continue
@@ -87,6 +97,6 @@ def _where(place: tuple[int | str, ...]) -> str:
 
 
 def _said(error: Any) -> str:
-    message = str(error["msg"]).removeprefix("Value error, ")
+    message = str(error["msg"]).removeprefix("Value error, ").rstrip(".")
     given = "" if isinstance(error["input"], (dict, list)) or "got" in message else f", got {error['input']!r}"
     return message[0].lower() + message[1:] + given

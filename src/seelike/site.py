@@ -16,7 +16,7 @@ from pathlib import Path
 
 import yaml
 
-from seelike import project, readers, tiers
+from seelike import project, readers, slides, tiers
 from seelike.tiers import Tier
 
 SITE = project.BUILD / "html"  # where the default tier's site is found
@@ -78,8 +78,8 @@ def build(tier: Tier) -> Path:
     shutil.rmtree(new, ignore_errors=True)
     tool = str(Path(sys.executable).with_name("jupyter-book"))
     command = [tool, "build", str(source), "--path-output", str(new), "-W", "-n", "--keep-going"]
-    environment = os.environ | {"SEELIKE_BOOK": tier.name}
-    asked = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, cwd=project.ROOT)
+    environment = os.environ | {"SEELIKE_BOOK": tier.name, "PYTHONUTF8": "1"}
+    asked = subprocess.run(command, check=False, capture_output=True, encoding="utf-8", errors="replace", env=environment, cwd=project.ROOT)
     log.write_text(asked.stdout + asked.stderr, encoding="utf-8")
     made = new / "_build" / "html"
     if asked.returncode or not (made / "index.html").exists():
@@ -89,6 +89,7 @@ def build(tier: Tier) -> Path:
     repository = os.environ.get("SEELIKE_REPOSITORY")
     install = readers.Install(repository, project.commit().rstrip("+")) if repository else None
     readers.write(made / "_sources" / "book" / "chapters", install)
+    slides.write(made, chapters(tier), str(tier.file or tier.name))
     _swap(made, around / "html")
     shutil.rmtree(new)
     if tier.name == project.DEFAULT:

@@ -2,13 +2,16 @@
 
 `python -m seelike.soak --minutes 20` works in a copy of the checkout, far from its results and its zoo:
 
-- *kills*: a training run, a chapter and (with ten minutes or more) the build of a small book get SIGKILL, SIGTERM or SIGINT at a random
-  moment, up to three times in a row; the same command is then run to its end. Its product has to be that of a run that nobody disturbed.
-- *corruptions*: a card, weights, numbers, the ledger, a cast, an image, a checkpoint or the cache of a data set is cut, overwritten,
-  emptied or taken away, and read. What is read has to be the same, or the reader has to refuse it in one sentence and exit with 2. Files
-  without a checksum (numbers, ledger) are overwritten with bytes that are no text: a digit that became another digit is nobody's to find.
+- *kills*: a training run, a chapter and (with ten minutes or more) Snakemake's run of that chapter get SIGKILL, SIGTERM or SIGINT at a
+  random moment, up to three times in a row; the same command is then run to its end. Its product has to be that of a run that nobody
+  disturbed. The training run saves at every step, so that signals find it saving.
+- *corruptions*: a file of the zoo, numbers, the ledger, a cast, an image, a checkpoint, a mirror or the cache of a data set is cut,
+  overwritten, emptied or taken away, and read. What is read has to be the same, or the reader has to refuse it in one sentence and exit
+  with 2, or to name in a warning what it left out. Files without a checksum (numbers, ledger) are overwritten with bytes that are no text,
+  and a mirror where its images lie: a digit or a label that became another is nobody's to find.
 
-It prints its seed, so that a run can be repeated, and its counts; the exit code is 1 if anything was not as it should be.
+A round is a kill of every stage, and three corruptions before each; the first round is always whole, whatever time it takes. It prints its
+seed, so that a run can be repeated, and its counts; the exit code is 1 if anything was not as it should be.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from seelike import project
 from seelike.replay import flat
@@ -36,7 +40,8 @@ SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 LEFT = (".git", ".venv", "_build", "work", "pretrained", ".mypy_cache", ".ruff_cache", ".pytest_cache", "__pycache__", "zoo")
 READ = (("vit_cls", 0), ("resnet", 0))  # networks whose cards and weights are corrupted, where the zoo has them
 CHAPTER = "06_skip_connections"
-LONGEST = 600  # seconds that one command may take
+LONGEST = 1200  # seconds that one command may take
+EACH = 3  # corruptions before every kill
 CAST = """name: soak
 images: images
 side: 32
@@ -45,26 +50,39 @@ networks:
   resnet: {seelike: resnet}
 """
 READER = """
-import hashlib, json, sys
-import numpy as np
+import hashlib, os, sys, warnings
+from pathlib import Path
 from seelike import cards, claims, data, ledger, models, tiers
 from seelike.train import Run
-from pathlib import Path
-try:
+
+def digest():
     read = [claims.table(t).to_json() for t in [*claims.recorded(), claims.key(tiers.project.DEFAULT), claims.DATA]]
     read += [claims.table("soak.yml").to_json(), str(len(ledger.ledger()))]
     for name, seed in {networks!r}:
-        read.append(str(sum(float(p.double().sum()) for p in models.load(name, "scenes", seed).parameters())))
-    images = data.load("soak.yml", "test")
-    read.append(str(len(images)) + str(sum(int(b.images.long().sum()) for b in [data.load("soak.yml", "test", 8)])))
-    if {hub!r}:
-        read.append(str(int(data.load("cifar10", "test", 64).pixels.long().sum())))
-    if Path("out/vit_cls-1.checkpoint").exists():
-        read.append(str(Run("vit_cls", "smoke", 1, Path("out")).step))
-    print(hashlib.sha256("".join(read).encode()).hexdigest())
-except (ValueError, FileNotFoundError) as error:
-    print(error, file=sys.stderr)
-    sys.exit(2)
+        read.append(str(sum(float(p.detach().double().sum()) for p in models.load(name, "scenes", seed).parameters())))
+    for tier in ("soak.yml", "cifar10"):
+        images = data.load(tier, "test")
+        read.append(str([len(images), int(images.pixels.long().sum()), images.labels.tolist()]))
+    read.append(str(sum(float(p.detach().double().sum()) for p in Run("vit_cls", "smoke", 1, Path("kept")).model.parameters())))
+    return hashlib.sha256("".join(read).encode()).hexdigest()
+
+for line in sys.stdin:  # a process forked for every reading has read nothing before, and need not import anything
+    child = os.fork()
+    if not child:
+        for number, name in ((1, "out"), (2, "err")):
+            os.dup2(os.open(line.strip() + name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+        try:
+            print(digest())
+            code = 0
+        except (ValueError, FileNotFoundError) as error:
+            print(error, file=sys.stderr)
+            code = 2
+        except BaseException as error:
+            print("Traceback", repr(error), file=sys.stderr)
+            code = 1
+        sys.stdout.flush(), sys.stderr.flush()
+        os._exit(code)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
@@ -88,13 +106,18 @@ class Soak:
     random: random.Random
     counts: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+    reader: subprocess.Popen[str] | None = None
 
     def environment(self) -> dict[str, str]:
-        """Of every command: the copy's code, one thread, a cache of its own."""
-        own = {"PYTHONPATH": str(self.folder / "src"), "OMP_NUM_THREADS": "1", "SEELIKE_CACHE": str(self.folder / "cache")}
-        return {k: v for k, v in os.environ.items() if k not in ("SEELIKE_ZOO", "SEELIKE_RESULTS", "SEELIKE_BOOK")} | own
+        """Of every command: the copy's code, one thread, a mirror and a cache of its own."""
+        own = {
+            name: str(self.folder / part)
+            for name, part in (("PYTHONPATH", "src"), ("SEELIKE_CACHE", "cache"), ("SEELIKE_MIRROR", "mirror"))
+        }
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("SEELIKE_")}
+        return kept | own | {"OMP_NUM_THREADS": "1", "PYTHONUTF8": "1", "TQDM_DISABLE": "1"}
 
-    def start(self, command: list[str]) -> subprocess.Popen[str]:
+    def start(self, command: list[str], **more: Any) -> subprocess.Popen[str]:
         """A command in a process group of its own, so that signals reach all of it and orphans can be seen."""
         return subprocess.Popen(
             command,
@@ -104,6 +127,7 @@ class Soak:
             start_new_session=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            **more,
         )
 
     def finish(self, stage: Stage) -> str:
@@ -157,6 +181,11 @@ class Soak:
         os.killpg(group, signal.SIGKILL)
         return True
 
+    def close(self) -> None:
+        """End the reader."""
+        if self.reader is not None:
+            self.reader.communicate()
+
     def half_written(self) -> None:
         """Numbers and pages that somebody may read are whole."""
         for path in [*self.folder.glob("_build/*/results/*/*.json"), *self.folder.glob("_build/*/source/book/chapters/*.ipynb")]:
@@ -165,14 +194,25 @@ class Soak:
             except ValueError:
                 self.wrong.append(f"{path.relative_to(self.folder)} is half-written")
 
-    def reader(self) -> list[str]:
-        """A command that reads everything that is corrupted, and prints a digest of it or refuses."""
-        networks = [pair for pair in READ if (self.folder / f"zoo/scenes/{pair[0]}-{pair[1]}.json").exists()]
-        hub = (self.folder / "mirror").exists()
-        return [sys.executable, "-c", READER.format(networks=networks, hub=hub)]
+    def read(self) -> tuple[int, str, str]:
+        """Read everything that is corrupted: exit code, digest, and what was said."""
+        if self.reader is None:
+            networks = [pair for pair in READ if (self.folder / f"zoo/scenes/{pair[0]}-{pair[1]}.json").exists()]
+            self.reader = self.start([sys.executable, "-c", READER.replace("{networks!r}", repr(networks))], stdin=subprocess.PIPE)
+        assert self.reader.stdin and self.reader.stdout
+        self.reader.stdin.write(f"{self.folder / 'said.'}\n")
+        self.reader.stdin.flush()
+        code = self.reader.stdout.readline()
+        out, said = ((self.folder / f"said.{name}").read_text(encoding="utf-8") for name in ("out", "err"))
+        return int(code), out.strip(), said
 
-    def targets(self) -> list[Path]:
-        """Files to corrupt."""
+    def kind(self, path: Path) -> str:
+        """What a file's corruptions are counted under."""
+        part = path.relative_to(self.folder).parts[0]
+        return f"corrupted: {part} ({path.suffix or path.name})"
+
+    def targets(self) -> list[list[Path]]:
+        """Files to corrupt, by kind."""
         patterns = (
             "zoo/scenes/*.json",
             "zoo/scenes/*.safetensors",
@@ -181,42 +221,52 @@ class Soak:
             "soak.yml",
             "images/*",
             "cache/**/*",
-            "out/*.checkpoint",
+            "kept/*.checkpoint",
             "mirror/**/*.parquet",
         )
-        return [path for pattern in patterns for path in sorted(self.folder.glob(pattern)) if path.is_file()]
+        found = ([path for path in sorted(self.folder.glob(pattern)) if path.is_file()] for pattern in patterns)
+        return [paths for paths in found if paths]
 
     def corrupt(self, reference: str) -> None:
-        """Corrupt one file, read everything, put it back."""
-        path = self.random.choice(self.targets())
-        kept = path.read_bytes()
+        """Corrupt one file of a kind that had the fewest corruptions so far, read everything, put it back."""
+        kinds = self.targets()
+        self.random.shuffle(kinds)
+        path = self.random.choice(min(kinds, key=lambda paths: self.counts[self.kind(paths[0])]))
+        self.counts[self.kind(path)] += 1
+        kept, times = path.read_bytes(), path.stat()
+        caches = set(self.folder.glob("cache/*"))
         how = self.random.choice(("overwritten",) if path.suffix in (".yml", ".json") else ("overwritten", "cut", "emptied", "taken away"))
-        at = self.random.randrange(max(len(kept) - 64, 1))
+        at = self.random.randrange(max((3 * len(kept) // 4 if path.suffix == ".parquet" else len(kept)) - 64, 1))
         noise = bytes(self.random.randrange(128, 256) for _ in range(64))
         if how == "taken away":
             path.unlink()
         else:
             path.write_bytes({"overwritten": kept[:at] + noise + kept[at + 64 :], "cut": kept[: len(kept) // 2], "emptied": b""}[how])
-        with self.start(self.reader()) as process:
-            out, said = process.communicate(timeout=LONGEST)
+        code, out, said = self.read()
+        path.parent.mkdir(exist_ok=True)
         path.write_bytes(kept)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # a mirror is told by its files' times
+        for other in set(self.folder.glob("cache/*")) - caches:
+            shutil.rmtree(other)
         where, lines = path.relative_to(self.folder), said.strip().splitlines()
-        if process.returncode == 0 and out.strip() == reference:
+        if code == 0 and out == reference:
             self.counts["corruption: read rightly"] += 1
-        elif process.returncode == 2 and len(lines) == 1:
+        elif code == 2 and len(lines) == 1:
             self.counts["corruption: refused in one sentence"] += 1
-        elif process.returncode == 0 and lines:
+        elif code == 0 and lines:
             self.counts["corruption: told, and left out"] += 1
         else:
-            what = "in silence" if process.returncode == 0 else f"with {process.returncode} and {len(lines)} lines: {said[-300:]}"
+            what = "in silence" if code == 0 else f"with {code} and {len(lines)} lines: {said[-300:]}"
             self.wrong.append(f"{where}, {how} at byte {at}: answered {what}")
 
 
 def copy(folder: Path) -> None:
-    """A checkout to be maltreated: code, chapters, numbers, two networks of the zoo, a small cast, and a small part of the mirror."""
+    """A checkout to be maltreated: code, chapters, numbers, two networks of the zoo, a checkpoint, a small cast and a small mirror."""
     for path in project.ROOT.iterdir():
         if path.name not in LEFT:
             (shutil.copytree if path.is_dir() else shutil.copy2)(path, folder / path.name)
+    code = folder / "src" / "seelike" / "train.py"
+    code.write_text(code.read_text(encoding="utf-8").replace("CHECKPOINT_SECONDS = 60", "CHECKPOINT_SECONDS = 0"), encoding="utf-8")
     for name, seed in READ:
         for ending in ("json", "safetensors"):
             found = project.zoo("scenes") / f"{name}-{seed}.{ending}"
@@ -225,16 +275,29 @@ def copy(folder: Path) -> None:
                 shutil.copy2(found, folder / "zoo" / "scenes")
     (folder / "soak.yml").write_text(CAST, encoding="utf-8")
     (folder / "images").mkdir()
-    from torchvision.io import write_png  # noqa: PLC0415  # after the arguments were checked
+    import datasets  # noqa: PLC0415  # after the arguments were checked
+    from PIL import Image  # noqa: PLC0415
 
-    from seelike import scenes  # noqa: PLC0415
+    from seelike import scenes, tiers, train  # noqa: PLC0415
 
-    for i, image in enumerate(scenes.sample(32, 0).images):
-        write_png(image, str(folder / "images" / f"{i:02d}.png"))
+    pictures = [Image.fromarray(image.permute(1, 2, 0).numpy()) for image in scenes.sample(32, 0).images]
+    for i, picture in enumerate(pictures):
+        picture.save(folder / "images" / f"{i:02d}.png")
+    cifar = tiers.get("cifar10").images
+    assert isinstance(cifar, tiers.Hub)
+    file = folder / "mirror" / "datasets" / cifar.name / cifar.folder / "test-00000-of-00001.parquet"
+    file.parent.mkdir(parents=True)
+    features = datasets.Features({cifar.image: datasets.Image(), str(cifar.label): datasets.ClassLabel(names=list("abcdefghij"))})
+    rows = {cifar.image: pictures, str(cifar.label): [i % 10 for i in range(len(pictures))]}
+    datasets.disable_progress_bars()
+    datasets.Dataset.from_dict(rows, features=features).to_parquet(str(file))
+    train.Run("vit_cls", "smoke", 1, folder / "kept").save()
 
 
 def stages(folder: Path, minutes: float) -> list[Stage]:
     """What is killed."""
+    from seelike import build, tiers  # noqa: PLC0415
+
     out, numbers = folder / "out", folder / "_build" / "soak" / "results" / "soak"
 
     def chapter() -> str:
@@ -248,18 +311,19 @@ def stages(folder: Path, minutes: float) -> list[Stage]:
         Stage(
             "training",
             [*python, "seelike.train", "vit_cls", "--tier", "smoke", "--seed", "1", "--threads", "1", "--out", str(out)],
-            lambda: json.loads((out / "vit_cls-1.json").read_text())["sha256"],
+            lambda: json.dumps({k: v for k, v in json.loads((out / "vit_cls-1.json").read_text()).items() if k not in ("seconds", "date")}),
             lambda: shutil.rmtree(out, ignore_errors=True),
         ),
         Stage("a chapter", [*python, "seelike.run", CHAPTER, "--cast", "soak.yml"], chapter, unbuild),
     ]
     if minutes >= 10:
-        made.append(Stage("the book of a cast", [*python, "seelike.build", "book", "--tier", "soak.yml", "--jobs", "1"], chapter, unbuild))
+        graph = build.command(f"_build/soak/done/{CHAPTER}", tiers.get(str(folder / "soak.yml")), 1)
+        made.append(Stage("Snakemake", graph, chapter, unbuild))
     return made
 
 
 def soak(minutes: float, seed: int) -> Soak:
-    """Soak for some minutes; the last stage is always run to its end."""
+    """Soak for some minutes; the first round is always whole, and the last stage is always run to its end."""
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         folder = Path(name).resolve()
         copy(folder)
@@ -268,15 +332,20 @@ def soak(minutes: float, seed: int) -> Soak:
         todo = stages(folder, minutes)
         for stage in todo:
             run.measure(stage)
-        with run.start(run.reader()) as process:
-            reference, said = process.communicate(timeout=LONGEST)
-        if process.returncode:
+        code, reference, said = run.read()
+        if code or said:
             run.wrong.append(f"The undisturbed copy cannot be read: {said[-300:]}")
-        while time.monotonic() < ends and not run.wrong:
-            if run.random.random() < 0.5:
-                run.kill(run.random.choice(todo))
-            else:
-                run.corrupt(reference.strip())
+        first = True
+        while not run.wrong and (first or time.monotonic() < ends):
+            run.random.shuffle(todo)
+            for stage in todo:
+                for _ in range(EACH):
+                    run.corrupt(reference)
+                if run.wrong or not (first or time.monotonic() < ends):
+                    break
+                run.kill(stage)
+            first = False
+        run.close()
         return run
 
 

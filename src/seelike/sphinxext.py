@@ -6,6 +6,9 @@
   support them.
 - {guess} and {quiz} ask the reader (`seelike.quiz`).
 - {explore} is the place of something to try in the browser (`seelike.explore`).
+- {api}, a directive, describes functions and classes of the package (`seelike.api`); {edition} and {licence} print what the site is
+  (`seelike.edition`), as every page does in its head and foot.
+- Figures of chapters link to the numbers that their chapter recorded (`seelike.downloads`), and searches for a claim find its fold.
 - {tiles} and {scores} print the matrix of tiles and the sentence of counts of some papers (`seelike.scorecard`).
 - {seconds}`03` prints how long a chapter took, {gigabytes}`03` its peak memory.
 - MathJax comes from a package and is copied into the site, fonts and one script.
@@ -16,6 +19,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from functools import lru_cache
 from importlib.metadata import files
@@ -24,13 +28,16 @@ from typing import Any
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+from docutils.statemachine import StringList
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from seelike import claims, explore, findings, ledger, project, quiz, scorecard, tiers
+from seelike import api, claims, downloads, edition, explore, findings, lean, ledger, project, quiz, scorecard, tiers
 from seelike.project import timings
 
-MATHJAX = "mathjax/tex-chtml.js"
+MATHJAX = ["startup", "core", "input/tex-base", "output/chtml", "output/chtml/fonts/tex", "a11y/assistive-mml"]
+MATHJAX += ["input/tex/extensions/ams", "input/tex/extensions/newcommand"]  # as `_config.yml` loads them
 NOTEBOOK_BRANCH = "notebooks"
 SCORECARD = "book/chapters/15_scorecard"
 
@@ -133,6 +140,83 @@ class Scores(Tiles):
         return [nodes.paragraph("", " ".join(scorecard.sentence(table, paper, where) for paper in self.papers()))]
 
 
+class Told(SphinxDirective):
+    """{edition} and {licence}: MyST that `seelike.edition` writes."""
+
+    def run(self) -> list[nodes.Node]:
+        """What it says, parsed."""
+        self.env.note_reread()
+        return self.parsed(edition.told() if self.name == "edition" else edition.licence())
+
+    def parsed(self, text: str) -> list[nodes.Node]:
+        """Nodes of some MyST."""
+        held = nodes.container()
+        self.state.nested_parse(StringList(text.splitlines(), source=self.name), self.content_offset, held)
+        return held.children
+
+
+class Api(Told):
+    """Functions and classes by their dotted names, one a line: signature and docstring, found by searches."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        """A description each, and a warning for a name that there is not."""
+        self.env.note_dependency(api.__file__)
+        made: list[nodes.Node] = []
+        for dotted in self.content:
+            try:
+                made += self.described(api.describe(dotted))
+            except ValueError as error:
+                made.append(self.state.document.reporter.warning(str(error), line=self.lineno))
+        return made
+
+    def described(self, it: api.Described) -> list[nodes.Node]:
+        """One description, with an entry in the index and in the search."""
+        full = f"{it.module}.{it.name}"
+        signature = addnodes.desc_signature("", "", ids=[full], module=it.module, fullname=it.name, multi_line_parameter_list=True)
+        signature += addnodes.desc_addname("", f"{it.module.partition('.')[2]}.")
+        signature += addnodes.desc_name("", it.name)
+        if it.kind != "property":
+            listed = addnodes.desc_parameterlist("", "", multi_line_parameter_list=len(", ".join(it.parameters)) > 60)
+            listed += [addnodes.desc_parameter("", parameter) for parameter in it.parameters]
+            signature += listed
+        if it.returns:
+            signature += addnodes.desc_returns("", it.returns)
+        self.env.get_domain("py").note_object(full, it.kind, full, location=signature)  # type: ignore[attr-defined]
+        content = addnodes.desc_content("", *self.parsed(api.prose(it.doc)))
+        description = addnodes.desc("", signature, content, domain="py", objtype=it.kind, classes=["py", it.kind])
+        index = addnodes.index(entries=[("single", f"{it.name} ({it.module})", full, "", None)])
+        return [index, description]
+
+
+def claims_in_index(app: Sphinx, doctree: nodes.document) -> None:
+    """Index entries of all claims, which lead to their folds: Sphinx's search puts a main entry of the words asked for first."""
+    if app.env.docname == SCORECARD and not app.config.seelike_partial:
+        entries = [("single", claim, scorecard.anchor(claim), "main", None) for claim in ledger.ledger()]
+        doctree.insert(0, addnodes.index(entries=entries))  # for searches
+        app.env.get_domain("index").data["entries"].setdefault(SCORECARD, []).extend(entries)  # which has read the page already
+
+
+def link_numbers(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Under each figure of a chapter, a link to the numbers that the chapter recorded."""
+    number = Path(docname).name.partition("_")[0]
+    if Path(docname).parent.name != "chapters" or not downloads.rows(number, app.config.seelike_tier):
+        return
+    target = f"{_upwards(docname)}{downloads.FOLDER}/{number}.csv"
+    for figure in doctree.findall(nodes.figure):
+        link = nodes.reference("", "Data: the numbers that this chapter recorded (CSV)", refuri=target, classes=["numbers"])
+        figure.append(nodes.legend("", nodes.paragraph("", "", link)))
+
+
+def facts(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
+    """Description, preview and edition in the head of a page, edition and licence in its foot."""
+    title = re.sub(r"<[^>]+>", "", str(context.get("title", ""))) or app.config.project
+    up = _upwards(pagename)
+    context["metatags"] = context.get("metatags", "") + edition.head(title, edition.description(doctree), f"{up}{edition.PICTURE}")
+    context["theme_extra_footer"] = edition.footer(f"{up}{edition.PAGE}.html")
+
+
 def measured_role(name: str, rawtext: str, text: str, lineno: int, inliner: Any, *_: Any) -> tuple[list[nodes.Node], list[nodes.Node]]:
     """{seconds}`03` and {gigabytes}`03`: what the run measured."""
     env = inliner.document.settings.env
@@ -151,19 +235,20 @@ def left_out(app: Sphinx, env: Any, node: Any, contnode: nodes.Node) -> nodes.No
     return nodes.inline("", words.get(target.partition("-")[0], "another chapter of the book"))
 
 
-def drop_source_maps(app: Sphinx, error: Exception | None) -> None:
-    """Remove what only a debugger of the theme would read: a quarter of the site."""
-    for path in Path(app.outdir).rglob("*.map"):
-        path.unlink()
+def trim(app: Sphinx, error: Exception | None) -> None:
+    """Remove what no reader needs (`seelike.lean`), and write the tables of numbers."""
+    if not error and app.builder.format == "html":
+        lean.trim(Path(app.outdir))
+        downloads.write(Path(app.outdir), app.config.seelike_tier)
 
 
 def copy_mathjax(app: Sphinx, error: Exception | None) -> None:
-    """Put one MathJax script and its fonts into the site."""
+    """Put the parts of MathJax that pages load, and its fonts, into the site."""
     if error or app.builder.format != "html":
         return
     for file in files("sphinx-mathjax-offline") or []:
         name = str(file).partition("static/")[2]
-        if name == MATHJAX or name.endswith(".woff"):
+        if name.partition("mathjax/")[2].removesuffix(".js") in MATHJAX or name.endswith(".woff"):
             target = Path(app.outdir) / "_static" / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(str(file.locate()), target)
@@ -201,12 +286,18 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("guess", quiz.Guess)
     app.add_directive("scores", Scores)
     app.add_directive("explore", explore.Explore)
+    app.add_directive("api", Api)
+    app.add_directive("edition", Told)
+    app.add_directive("licence", Told)
     app.add_role("seconds", measured_role)
     app.add_role("gigabytes", measured_role)
     app.connect("missing-reference", left_out)
     app.connect("build-finished", copy_mathjax)
     app.connect("build-finished", explore.write)
-    app.connect("build-finished", drop_source_maps)
+    app.connect("build-finished", trim)
+    app.connect("doctree-read", claims_in_index)
+    app.connect("doctree-resolved", link_numbers)
+    app.connect("html-page-context", facts, priority=600)
     app.connect("html-page-context", launch, priority=502)
     app.connect("html-page-context", drop_thebe, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import platform
@@ -14,11 +15,13 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import timm
 import torch
@@ -28,7 +31,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
-from seelike import data, models, project, tiers
+from seelike import augment, data, models, project, tiers
 from seelike.capture import device_of
 from seelike.cards import Card
 from seelike.evaluate import few_shot, held_out, predict, recalibrated, stamped, validate
@@ -53,6 +56,9 @@ class Run:
             raise ValueError(f"A seed is a whole number of at least 0, got {seed!r}.")
         if out.exists() and not out.is_dir():
             raise ValueError(f"{out} is a file: name a folder for weights and card.")
+        there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+        if not os.access(there, os.W_OK):
+            raise ValueError(f"{there} cannot be written, and weights and card are to go there: name another folder.")
         self.name, self.tier, self.seed = name, tier, seed
         self.recipe = recipe(name, tier)
         self.checkpoint = out / f"{name}-{seed}.checkpoint"
@@ -75,9 +81,12 @@ class Run:
             with safe_open(self.checkpoint, "pt") as file:
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
                 state = json.loads(file.metadata()["state"])
+                if file.metadata().get("sha256", digest(tensors, state)) != digest(tensors, state):  # those of before have none
+                    raise ValueError("its checksum is another")
+                before = state["recipe"]
         except (SafetensorError, OSError, TypeError, KeyError, ValueError) as error:
             raise ValueError(f"{self.checkpoint} is no checkpoint of a training run ({error}): delete it to start again.") from error
-        if state["recipe"] != self.recipe.training():
+        if before != self.recipe.training():
             raise ValueError(f"{self.checkpoint} was made by another recipe: delete it to start again.")
         weights = {k.removeprefix("model/"): v for k, v in tensors.items() if k.startswith("model/")}
         self.model.load_state_dict(weights)
@@ -91,15 +100,17 @@ class Run:
         state = {key: getattr(self, key) for key in ("step", "seconds", "losses", "stretch", "curve")}
         state["recipe"] = self.recipe.training()
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.checkpoint.with_suffix(".writing")
-        save_file({k: v.contiguous() for k, v in tensors.items()}, temporary, {"state": json.dumps(state)})
-        os.replace(temporary, self.checkpoint)
+        with _written(self.checkpoint) as temporary:
+            whole = {k: v.contiguous() for k, v in tensors.items()}
+            save_file(whole, temporary, {"state": json.dumps(state), "sha256": digest(whole, state)})
 
     def advance(self, draw: Draw) -> float:
         """One optimiser step; returns its loss."""
         pixels, labels = draw(self.step)
         x = data.normalise(pixels.to(self.device)).contiguous(memory_format=torch.channels_last)
         labels = labels.to(self.device)
+        if self.recipe.mixup:
+            x, labels = augment.mix(x, labels, tiers.get(self.tier).classes, self.recipe.mixup, 2_000_003 * self.seed + self.step)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.recipe.bf16):
             loss = cross_entropy(self.model.train()(x), labels, label_smoothing=self.recipe.smoothing)
         loss.backward()
@@ -113,20 +124,19 @@ class Run:
         return self.step >= self.recipe.steps or reached
 
     def loop(self) -> None:
-        """Train to the end with a progress bar, validating on the way and saving every minute."""
+        """Train to the end with a progress bar, validating on the way and saving every minute, and when a signal asks it to stop."""
+        with _stops() as asked:
+            self._loop(asked)
+
+    def _loop(self, asked: list[int]) -> None:
         draw = training_batches(self.tier, self.recipe, self.seed)
         batch, steps, points = self.recipe.batch, self.recipe.steps, self.recipe.points
         bar = tqdm(total=self.recipe.images, initial=self.step * batch, unit="img", desc=f"{self.tier}/{self.name}-{self.seed}")
         started = saved = time.monotonic()
-        asked = _stops()
         if self.recipe.stops and not self.curve:
             self.curve.append({"images": 0, **self.measured()})
         while not self.finished():
             self.stretch.append(self.advance(draw))
-            if asked:
-                self.seconds += time.monotonic() - started
-                self.save()
-                raise KeyboardInterrupt
             if self.step <= FIRST_LOSSES:
                 self.losses.append(round(self.stretch[-1], 5))
             bar.update(batch)
@@ -135,6 +145,10 @@ class Run:
                 self.curve.append(point | self.measured())
                 self.stretch.clear()
                 bar.set_postfix(accuracy=self.curve[-1]["accuracy"])
+            if asked:
+                self.seconds += time.monotonic() - started
+                self.save()
+                raise KeyboardInterrupt
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
                 self.seconds, started = self.seconds + time.monotonic() - started, time.monotonic()
                 self.save()
@@ -159,7 +173,13 @@ class Run:
         """Write float16 weights and the card that describes them, then drop the checkpoint."""
         self.model = self.ready()
         self.weights.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.weights.with_suffix(".writing")
+        temporary = self.weights.with_suffix(".weights.writing")
+        try:
+            return self._publish(temporary)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _publish(self, temporary: Path) -> Card:
         save_file(models.half(self.model.state_dict()), temporary)
         models.load_weights(self.model, temporary)
         images = held_out(self.tier, self.recipe.target, None, seed=0)
@@ -189,11 +209,8 @@ class Run:
         })  # fmt: skip
         if self.recipe.keep:
             os.replace(temporary, self.weights)
-        else:
-            temporary.unlink()
-        card_path = self.weights.with_suffix(".json")
-        card_path.with_suffix(".writing").write_text(card.model_dump_json(indent=1, exclude_none=True) + "\n", encoding="utf-8")
-        os.replace(card_path.with_suffix(".writing"), card_path)
+        with _written(self.weights.with_suffix(".json")) as beside:
+            beside.write_text(card.model_dump_json(indent=1, exclude_none=True) + "\n", encoding="utf-8")
         self.checkpoint.unlink(missing_ok=True)
         return card
 
@@ -209,13 +226,38 @@ class Run:
         return measured
 
 
-def _stops() -> list[int]:
+@contextmanager
+def _stops() -> Iterator[list[int]]:
     """Signals that asked the run to stop, none at first; they are obeyed between steps, so that no state is half changed."""
     asked: list[int] = []
+    before = {}
     if threading.current_thread() is threading.main_thread():
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, lambda number, _: asked.append(number))
-    return asked
+        before = {each: signal.signal(each, lambda number, _: asked.append(number)) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[Path]:
+    """A file beside another that takes its place once it is whole; nothing is left of one that could not be written."""
+    temporary = path.with_suffix(".writing")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def digest(tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> str:
+    """sha256 of all that a checkpoint holds."""
+    whole = hashlib.sha256(json.dumps(state, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        whole.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        whole.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return whole.hexdigest()
 
 
 def named(name: str, right: Tensor) -> dict[str, float]:

@@ -1,0 +1,78 @@
+"""Numbers of a chapter as one CSV, which its figures link to: `_static/data/NN.csv` of a site.
+
+| column        | what                                                                                        |
+|---------------|---------------------------------------------------------------------------------------------|
+| tier          | where the number was recorded; `published`: computed from others' numbers                   |
+| section       | as in `results/<tier>/NN.json`; `panel`: other analyses of the chapter's claims             |
+| name          | keys below the section, joined by " > "                                                     |
+| row, column   | place in a list or a matrix, from 0; empty for a single number                              |
+| value         | the number, or the words of a setting                                                       |
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from seelike import claims, ledger, project, scorecard
+
+HEAD = ("tier", "section", "name", "row", "column", "value")
+FOLDER = "_static/data"
+Row = tuple[Any, ...]
+
+
+def numbers() -> list[str]:
+    """The numbers of all chapters ("03")."""
+    return [path.stem.partition("_")[0] for path in sorted(project.NOTEBOOKS.glob("*.py"))]
+
+
+@lru_cache(64)
+def rows(chapter: str, tier: str) -> list[Row]:
+    """All that a chapter recorded, on the site of a tier: at its own tier, at other recorded ones, and on published data."""
+    found: list[Row] = []
+    for place in scorecard.places(tier):
+        for section, entries in claims.results(place, chapter).items():
+            found += [(place, section, *rest) for rest in _flat(entries)]
+        for claim in ledger.ledger().values():
+            analyses = claims.panel(claim.id, place) if claim.chapter == chapter else {}
+            found += [
+                (place, "panel", f"{claim.id} > {name} > {key}", "", "", value)
+                for name, analysis in analyses.items()
+                for key in ("estimate", "low", "high")
+                if (value := getattr(analysis, key)) is not None
+            ]
+    return found
+
+
+def _flat(value: Any, names: tuple[str, ...] = (), at: tuple[int, ...] = ()) -> Iterator[Row]:
+    """Name, row, column and value of every number below a value; lists in lists in lists keep the outer places in their name."""
+    if isinstance(value, dict):
+        for key, held in value.items():
+            yield from _flat(held, (*names, *map(str, at), str(key)))
+    elif isinstance(value, list):
+        for i, held in enumerate(value):
+            yield from _flat(held, names, (*at, i))
+    elif value is not None:
+        outer, (row, column) = at[:-2], (*at[-2:], "", "")[:2]
+        yield " > ".join((*names, *map(str, outer))), row, column, value
+
+
+def write(site: Path, tier: str) -> list[Path]:
+    """The tables of a built site; chapters that recorded nothing have none."""
+    folder = site / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    return [_write(folder / f"{chapter}.csv", held) for chapter in numbers() if (held := rows(chapter, tier))]
+
+
+def _write(path: Path, held: list[Row]) -> Path:
+    temporary = path.with_suffix(f".{os.getpid()}")
+    with open(temporary, "w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(HEAD)
+        writer.writerows(held)
+    os.replace(temporary, path)
+    return path
