@@ -13,8 +13,8 @@ TIER = tiers.get(str(config.get("tier", project.DEFAULT)))
 JOBS = int(config.get("jobs", 2))
 SOURCES = sorted(project.NOTEBOOKS.glob("*.py"))
 LAST = "15_scorecard"  # reads what the others recorded
-SITE = [str(p.relative_to(project.ROOT)) for p in project.modules(project.ROOT / "src/seelike/site.py")] + ["src/seelike/site.py", "src/seelike/sphinxext.py"]
-PROSE = sorted(str(p) for pattern in ("*.md", "*.bib", "_static/*") for p in Path("book").glob(pattern))
+SITE = [str(p.relative_to(project.ROOT)) for p in project.modules(project.ROOT / "src/seelike/site.py")] + ["src/seelike/site.py", "src/seelike/sphinxext.py", "src/seelike/explore.py"]
+PROSE = sorted(str(p) for pattern in ("*.md", "*.bib", "_static/**/*") for p in Path("book").glob(pattern) if p.is_file())
 
 
 def book_of(chapter):

@@ -160,6 +160,10 @@ sns.move_legend(ax, "center left", bbox_to_anchor=(1, 0.5))
 book.sign(fig, [])
 
 # %% [markdown]
+# :::{explore} estimator
+# :::
+
+# %% [markdown]
 # More features than images is the usual case. An early layer of our ResNet has $16\,384$ features, and our batches hold 128 images.
 #
 # ### Which average?

@@ -142,7 +142,12 @@ book.sign(fig, book.seeds[:1])
 
 # %% [markdown]
 # Those with random weights: their maps are bright nearly everywhere. Uniformity is where networks start, so that the question is what training does to it.
-#
+
+# %% [markdown]
+# :::{explore} cka
+# :::
+
+# %% [markdown]
 # ### How uniform?
 #
 # *Uniformity* is the mean similarity of different layers of a map $M$ with $L$ layers:

@@ -48,6 +48,10 @@ share = scorecard.open_share(claims.table(book.tier))
 print(f"{book.tier.title}: {share:.0%} of the claims with a verdict are open")
 
 # %% [markdown]
+# :::{explore} scorecard
+# :::
+
+# %% [markdown]
 # A claim **holds** when its direction does (the whole 95 % interval lies on the claimed side of a null such as 0), when it goes beyond its control (untrained networks, bare
 # pixels), and when at least four fifths of the other reasonable analyses agree. It holds **in part** when its direction does and one of the others fails. It is **reversed**
 # when the whole interval lies on the other side, and **open** when the interval holds the null. Some claims are **not testable here**: a precondition, itself measured, fails,

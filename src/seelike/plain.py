@@ -67,6 +67,8 @@ class Page:
             return f"$$\n{found.body}{tag}\n$$"
         if found.name in ("quiz", "guess"):
             return self.plain(quiz.plain(found.argument, found.body, marked=found.name == "quiz"))
+        if found.name == "explore":
+            return "*On the site, an explorable stands here.*"
         if found.name == "scores":
             return scores(found.argument)
         if found.name == "finding":

@@ -5,6 +5,7 @@
 - {finding}, a directive, is a box of assertions with what they rest on (`seelike.findings`); the build warns where the ledger does not
   support them.
 - {guess} and {quiz} ask the reader (`seelike.quiz`).
+- {explore} is the place of something to try in the browser (`seelike.explore`).
 - {api}, a directive, describes functions and classes of the package (`seelike.api`); {edition} and {licence} print what the site is
   (`seelike.edition`), as every page does in its head and foot.
 - Figures of chapters link to the numbers that their chapter recorded (`seelike.downloads`), and searches for a claim find its fold.
@@ -32,7 +33,7 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from seelike import api, claims, downloads, edition, findings, lean, ledger, project, quiz, scorecard, tiers
+from seelike import api, claims, downloads, edition, explore, findings, lean, ledger, project, quiz, scorecard, tiers
 from seelike.project import timings
 
 MATHJAX = ["startup", "core", "input/tex-base", "output/chtml", "output/chtml/fonts/tex", "a11y/assistive-mml"]
@@ -284,6 +285,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("quiz", quiz.Quiz)
     app.add_directive("guess", quiz.Guess)
     app.add_directive("scores", Scores)
+    app.add_directive("explore", explore.Explore)
     app.add_directive("api", Api)
     app.add_directive("edition", Told)
     app.add_directive("licence", Told)
@@ -291,6 +293,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_role("gigabytes", measured_role)
     app.connect("missing-reference", left_out)
     app.connect("build-finished", copy_mathjax)
+    app.connect("build-finished", explore.write)
     app.connect("build-finished", trim)
     app.connect("doctree-read", claims_in_index)
     app.connect("doctree-resolved", link_numbers)
