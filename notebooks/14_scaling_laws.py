@@ -755,8 +755,8 @@ book.table()
 # Ti/16 and L/16 share. The paper's hundred is a point on a steep curve.
 # :::
 #
-# :::{finding} Z21-7 high < 0; Z21-7 summary one network; Z21-8 summary not testable here; Z21-1 summary not testable here
-# **Class token or mean: it matters less than the length of training**, by {claim}`Z21-7` in accuracy, in the one pair that there is. Near the top of the scale, differences are
+# :::{finding} Z21-7 high < 0; Z21-8 summary not testable here; Z21-1 summary not testable here
+# **Class token or mean: it matters less than the length of training**, by {claim}`Z21-7` in accuracy. Near the top of the scale, differences are
 # small for everybody. **An exponent of our own and the decay of the head cannot be judged from our runs**: the frontier of our grid has too few points ({claim}`Z21-1`), and no
 # short run has learned its task ({claim}`Z21-8`).
 # :::
