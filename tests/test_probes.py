@@ -97,6 +97,17 @@ def test_few_shot_of_a_trained_network():
     assert pooled["blocks.7"].shape == (2, 1) and pooled["blocks.7"].mean() > 0.9
 
 
+def test_only_the_shots_are_shown_and_the_probes_are_the_same():
+    model, seen = models.create("resnet", seed=0).eval(), []
+    model.register_forward_hook(lambda _, inputs, __: seen.append(len(inputs[0])))
+    train, test = data.load("scenes", "train", 400, seed=1), data.load("scenes", "test", 100, seed=2)
+    found = probes.few_shot(model, ["layer1.0", "layer4.1"], train, test, 10, per_class=2)
+    assert sum(seen) <= 3 * 2 * 10 + len(test)
+    whole = probes.few_shot(model, ["layer1.0", "layer4.1"], list(train), test, 10, per_class=2)
+    for tap, values in whole.items():
+        np.testing.assert_allclose(found[tap], values, atol=0.011)  # of a hundred images one may lie between two classes
+
+
 def test_features_keep_order_and_labels():
     images = data.load("scenes", "test", 140)
     found, labels = probes.features(models.create("resnet").eval(), ["layer1.0", "layer4.1"], images)

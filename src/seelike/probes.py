@@ -7,6 +7,7 @@ standardised by the shots, the penalty is chosen by leave-one-out error. All pos
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from seelike.capture import capture, each_batch, gap, listening
+from seelike.images import Images
 
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # per example, of standardised features
 View = Callable[[Tensor], Tensor]
@@ -154,10 +156,16 @@ def few_shot(
     """
     if (told := getattr(train, "labels", None)) is not None:
         shots(told, per_class, classes)  # too few are known before the features of thousands of images fill the memory
+    drawn = None
+    if isinstance(train, Images) and not train.drop_last:  # its rows are known before it is read: no features of those that are not shown
+        drawn = [shots(train.labels, per_class, classes, draw) for draw in range(draws)]
+        used = torch.cat(drawn).unique()
+        train = replace(train, pixels=train.pixels[used], labels=train.labels[used])
+        drawn = [torch.searchsorted(used, rows) for rows in drawn]
     held, labels = features(model, layers, train, view)
+    drawn = drawn or [shots(labels, per_class, classes, draw) for draw in range(draws)]
     probes = {}
-    for draw in range(draws):
-        rows = shots(labels, per_class, classes, draw)
+    for draw, rows in enumerate(drawn):
         for tap, x in held.items():
             probes[tap, draw] = RidgeProbe().fit(_by_position(x[rows]), labels[rows], classes)
     right: dict[str, list[Tensor]] = {tap: [] for tap in held}
