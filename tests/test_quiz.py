@@ -52,7 +52,7 @@ def site(tmp_path_factory):
     """A page of a book with each of our directives, and what Sphinx warned about."""
     folder = tmp_path_factory.mktemp("site")
     (folder / "index.md").write_text(
-        f"# Page\n\n:::{{quiz}} Which **layer**?\n{QUIZ}\n:::\n\n:::{{guess}} How does it go?\n{GUESS}\n:::\n\n"
+        f"(top)=\n# Page\n\n:::{{quiz}} Which **layer**, as in {{ref}}`top`?\n{QUIZ}\n:::\n\n:::{{guess}} How does it go?\n{GUESS}\n:::\n\n"
         ":::{finding} R21-1 @ smoke summary not run\n*Found.*\n:::\n\n:::{finding} R21-1 @ smoke summary nonsense\nNot found.\n:::\n\n"
         ":::{scores} Raghu\n:::\n\n:::{tiles} Raghu\n:::\n\n{claim}`R21-1`\n"
     )
@@ -69,7 +69,7 @@ def site(tmp_path_factory):
 def test_questions_become_radio_buttons(site):
     page, _ = site
     asked, guessed = page.select("fieldset.quiz")
-    assert asked.legend.get_text(" ", strip=True) == "Quiz Which layer ?" and asked.legend.strong.text == "layer"
+    assert asked.legend.get_text(" ", strip=True) == "Quiz Which layer , as in Page ?" and asked.legend.strong.text == "layer"
     assert [i["data-right"] for i in asked.select("input")] == ["0", "1"] and len(asked.select(".feedback")) == 2
     assert not guessed.select(".feedback") and len({i["name"] for i in page.select("input[type=radio]")}) == 2
 

@@ -76,19 +76,19 @@ class Quiz(SphinxDirective):
             raise self.error(str(error)) from error
         name = f"q{self.env.new_serialno('quiz')}"
         made: list[nodes.Node] = [_raw(f'<fieldset class="quiz {self.kind.lower()}"><legend><span class="quiz-kind">{self.kind}</span> ')]
-        made += [*self.inline(self.arguments[0]), _raw("</legend>")]
+        made += [self.inline(self.arguments[0]), _raw("</legend>")]
         for choice in found:
             right = "" if choice.right is None else f' data-right="{int(choice.right)}"'
-            made += [_raw(f'<label><input type="radio" name="{name}"{right}> '), *self.inline(choice.text), _raw("</label>")]
+            made += [_raw(f'<label><input type="radio" name="{name}"{right}> '), self.inline(choice.text), _raw("</label>")]
             if choice.feedback:
-                made += [_raw(f'<p class="feedback {"right" if choice.right else "wrong"}">'), *self.inline(choice.feedback), _raw("</p>")]
+                made += [_raw(f'<p class="feedback {"right" if choice.right else "wrong"}">'), self.inline(choice.feedback), _raw("</p>")]
         return [*made, _raw('<p class="kept" role="status"></p></fieldset>')]
 
-    def inline(self, text: str) -> list[nodes.Node]:
-        """A line of markup as nodes without a paragraph around them."""
+    def inline(self, text: str) -> nodes.Node:
+        """A line of markup without a paragraph around it; references need some text around them."""
         around = nodes.Element()
         self.state.nested_parse(StringList([text], self.get_source_info()[0]), 0, around)
-        return [child for paragraph in around.children for child in paragraph.children]
+        return nodes.inline("", "", *(child for paragraph in around.children for child in paragraph.children))
 
 
 class Guess(Quiz):
