@@ -5,9 +5,12 @@ page is better than none.
 """
 
 import os
+import sys
 from pathlib import Path
 
 from seelike import project, tiers
+
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])  # rules run this Python, whoever calls
 
 TIER = tiers.get(str(config.get("tier", project.DEFAULT)))
 JOBS = int(config.get("jobs", 2))
