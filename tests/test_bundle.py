@@ -4,8 +4,7 @@ import re
 import zipfile
 
 import pytest
-from conftest import ROOT
-from test_site import SITE, browser  # noqa: F401  (a fixture)
+from conftest import ROOT, SITE
 
 from seelike import bundle, readers
 from seelike.site import SiteError
@@ -96,7 +95,7 @@ def test_files_are_those_under_git(tmp_path, monkeypatch):
 
 @pytest.mark.page
 @pytest.mark.skipif(not (SITE / "index.html").exists(), reason="no site in _build/html: run make book")
-def test_it_can_be_read_from_a_folder_without_a_network(browser, monkeypatch, tmp_path):  # noqa: F811
+def test_it_can_be_read_from_a_folder_without_a_network(browser, monkeypatch, tmp_path):
     monkeypatch.setattr(bundle, "tracked", lambda: [ROOT / "README.md"])
     with zipfile.ZipFile(bundle.write(tmp_path / "seelike.zip")) as made:
         made.extractall(tmp_path)
