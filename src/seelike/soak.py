@@ -235,7 +235,7 @@ class Soak:
         self.counts[self.kind(path)] += 1
         kept, times = path.read_bytes(), path.stat()
         caches = set(self.folder.glob("cache/*"))
-        ways = ("overwritten", "cut", "emptied", "taken away")
+        ways: tuple[str, ...] = ("overwritten", "cut", "emptied", "taken away")
         if path.suffix in (".yml", ".json"):
             ways = ways[:1]
         elif path.parent.name == "images":  # a folder of images is what lies in it
