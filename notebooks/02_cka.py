@@ -355,9 +355,10 @@ MEASURES = {
 
 # %%
 # needs: vit_cls, zoo
-seen = probes.features(vit, ["norm"], images, capture.cls)[0]["norm"].double()
+found, _ = probes.features(vit, ["norm"], images, capture.cls)
+seen = found["norm"].double()  # what the head reads
 read = vit.head.weight.detach().double()
-unseen = torch.linalg.svd(read).Vh[-1]  # orthogonal to every row of the head
+unseen = torch.linalg.svd(read).Vh[-1]  # orthogonal to the head's rows
 spread = seen.std(0).norm()
 rows, change = {}, 0.0
 for t in SHIFTS:
@@ -378,7 +379,7 @@ one, other = torch.randn(2, 1024, 96, generator=g).double()
 
 
 def with_outliers(k, t, unbiased):
-    """CKA of two unrelated representations after k images move by t spreads in both."""
+    """CKA of unrelated data after k images moved by t spreads in both."""
     a, b = one.clone(), other.clone()
     a[:k, 0] += t * 96**0.5
     b[:k, 0] += t * 96**0.5
