@@ -388,10 +388,17 @@ family.round(2)
 # ```python
 # import torch
 #
+# from seelike import checks
 # from seelike.stock import textures
 #
+#
+# def grey(drawn):
+#     return torch.where(drawn.mask[:, None], 128, drawn.images).to(torch.uint8)
+#
+#
+# checks.check_texture(grey)
 # test, bank = scenes.sample(1000, seed=8), textures()
-# covered = torch.where(test.mask[:, None], 128, test.images).to(torch.uint8)
+# covered = grey(test)
 # corners = torch.randint(0, bank.shape[-1] - 64, (len(test), 2)).tolist()
 # flat = [bank[k, r : r + 64, c : c + 64] for k, (r, c) in zip(test.texture, corners)]
 # only_texture = torch.stack(flat)[:, None].repeat(1, 3, 1, 1)

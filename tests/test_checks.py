@@ -168,7 +168,7 @@ def test_prefix(says, solve, images):
 
     cast = {"vit_cls-0": models.load("vit_cls").eval()}
     x, _ = next(iter(images))
-    assert solve("ex-prefix", images=images, cast=cast, attention=attention) == "Right."
+    assert solve("ex-prefix", images=images, cast=cast, vits=["vit_cls-0"], attention=attention) == "Right."
     with torch.no_grad(), capture.attention(cast["vit_cls-0"]) as heard:
         cast["vit_cls-0"](x)
     weights = torch.stack(list(heard.values()))  # blocks x images x heads x 65 x 65
