@@ -100,7 +100,7 @@ def _numbers(mine: Any, what: str) -> np.ndarray:
 
 def _pair(mine: Any, what: str) -> tuple[Any, Any]:
     try:
-        first, second = None if isinstance(mine, str) else mine
+        first, second = list(mine) if not isinstance(mine, str) else []
     except (TypeError, ValueError):
         raise Hint(f"two things were expected, {what}.") from None
     return first, second
