@@ -100,6 +100,14 @@ SHARES = {"003": 0.03, "010": 0.1, "030": 0.3, "100": 1.0, "1000": 10.0}
 SMALL = {"width": 48}
 SHORT = 64_000  # images of a run that ends near 95 % on Scenes
 STARTS = (0, 1, 2)
+FOUR_EPOCHS: dict[str, Any] = {  # of photographs, on one core
+    "images": 400_000,
+    "options": {"width": 128, "heads": 4},
+    "smoothing": 0.1,
+    "expect": 0.40,
+    "minutes": 55,
+    "seeds": (),
+}
 FULL_SIZE: dict[str, Any] = {  # a hundred epochs of photographs on a GPU
     "batch": 256,
     "bf16": True,
@@ -391,13 +399,8 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     "tiny": {
         "vit_cls": Recipe(
             "vit_cls",
-            400_000,
-            {"width": 128, "heads": 4},
-            smoothing=0.1,
-            expect=0.40,
-            minutes=55,
-            seeds=(),
             why="four epochs of photographs: a wider network with one head more than on Scenes, for twenty times as many classes",
+            **FOUR_EPOCHS,
         ),
         "resnet": Recipe(
             "resnet",
@@ -411,16 +414,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
             seeds=(),
             why="the width and the rate of the ResNet of CIFAR-10",
         ),
-        "vit_gap": Recipe(
-            "vit_gap",
-            400_000,
-            {"width": 128, "heads": 4},
-            smoothing=0.1,
-            expect=0.40,
-            minutes=55,
-            seeds=(),
-            why="as vit_cls of this tier, but for the head",
-        ),
+        "vit_gap": Recipe("vit_gap", why="as vit_cls of this tier, but for the head", **FOUR_EPOCHS),
         "vit_s": Recipe("vit_cls", 10_000_000, {"width": 384, "depth": 12, "heads": 6, "mlp_ratio": 4.0}, **FULL_SIZE),
         "resnet_s": Recipe("resnet", 10_000_000, {"width": 64, "depths": (3, 4, 6, 3)}, **FULL_SIZE),
     },
