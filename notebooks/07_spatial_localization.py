@@ -25,8 +25,8 @@
 # :title: What we found
 # **In the last block of a ViT with a {term}`class token`, a token still resembles its own patch**, far more than a position of our ResNet does ({claim}`R21-19`). **It
 # takes no training:** in untrained networks the difference is larger, and training takes some of the place away. Corner tokens lean towards the edge of the image
-# ({claim}`R21-20`), but less than the corner patches that they started from. **What training decides is the head's doing:** a ViT that reads the mean of its tokens has fewer of them in their
-# place ({claim}`R21-21`), and each of them tells more of the class ({claim}`R21-22`, in points).
+# ({claim}`R21-20`), but less than the corner patches that they started from. **The head makes a difference that training brings about:** a ViT that reads the mean of its tokens has fewer of them in their
+# place ({claim}`R21-21`; most analyses agree, not all), and each of them tells more of the class ({claim}`R21-22`, in points).
 # :::
 #
 # ## The question
@@ -604,7 +604,7 @@ book.tables(recorded)
 # :::{finding} R21-21 direction holds; R21-21 beyond_control yes; R21-21 @ cifar10 low > 0
 # :title: Averaging costs tokens their place
 # Share of tokens in their place, class token minus average pooling: {claim}`R21-21` on Scenes, {claim}`R21-21 @ cifar10` on CIFAR-10. Untrained, the two are alike
-# ({numref}`fig-own-patch`): here it is training that makes the difference, and only the read-out differs.
+# ({numref}`fig-own-patch`), and only the read-out differs between them. Not every analysis agrees ({numref}`fig-panel-r21-21`).
 # :::
 #
 # :::{finding} R21-22 direction holds; R21-23 direction holds; R21-22 @ cifar10 low > 0; R21-22b summary not testable here

@@ -393,7 +393,7 @@ book.table()
 # ## What it means
 #
 # :::{finding} F21-2 low > 0; F21-2 summary one network
-# **At equal size, our one MViT is more accurate than our ViTs on these scenes, and cheaper**: the difference in accuracy is {claim}`F21-2`, with about 0.7 times the
+# **At equal size, our one MViT is more accurate than our ViTs on these scenes, and cheaper**: the difference in accuracy is {claim}`F21-2`, with fewer
 # multiplications (the table of costs has both).
 # :::
 #
