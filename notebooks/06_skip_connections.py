@@ -467,7 +467,7 @@ book.tables(recorded)
 # :::{finding} R21-17 summary holds; R21-17 beyond_control yes; R21-17 robust 12 of 12; R21-18 summary open
 # :title: A block without skips divides a ViT, wherever it stands
 # Rise of the contrast across the middle block: {claim}`R21-17`. Every other view, choice of taps and block finds a rise as well ({numref}`fig-panel-r21-17`). In the ResNet
-# it rises by far less, so that the cut is no general effect of a missing skip connection. **A late cut is free:** it divides the network as sharply as the middle one, and
+# it rises by far less, so that the cut is no general effect of a missing skip connection. **A late cut was free in the one network that has it:** it divides as sharply as the middle one, and
 # the network is no less accurate than its twin ({numref}`fig-price`). Points of accuracy that the middle cut costs: {claim}`R21-18`; two seeds lose much, the third hardly
 # anything.
 # :::
