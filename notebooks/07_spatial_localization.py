@@ -213,6 +213,15 @@ earlier = {
 spot_maps(earlier, partial(book.sign, seeds=book.seeds[:1] or [0]))
 
 # %% [markdown]
+# Averages over positions and images hide what single ones do. Three measures of this book at any position of two images, attention ({ref}`sec-attention`), similarity to
+# patches, and {ref}`effective receptive field <sec-erf>`:
+#
+# :::{explore} tokens
+# :::
+#
+# Go from the object to the background and watch the heads: what draws them is content, and how far they look depends on where one asks.
+
+# %% [markdown]
 # ### And the edge?
 #
 # For corner positions, CKA with the patches of the edge minus that with patches of the interior; for interior positions the same. If only those near a patch resembled it, corners would

@@ -322,6 +322,10 @@ axes[1].autoscale(axis="x")
 book.sign(fig)
 
 # %% [markdown]
+# :::{explore} explanations
+# :::
+
+# %% [markdown]
 # Recovery needs less than localization. A box that covers the trigger and much else recovers the answer as well, and the recovery difference does not punish it, since clean pixels outside the trigger are the
 # same anyway. The random map shows it: its few bright cells lie far apart, so its box covers most of the image. Neither recovery score should be read without IoU.
 #

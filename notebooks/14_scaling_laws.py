@@ -226,6 +226,10 @@ print(f"nearer by {claims.words(*holdout['by runs'])} (runs resampled)")
 print(f"share of resamples that lack a given run: {holdout['missed']:.2f}")
 
 # %% [markdown]
+# :::{explore} scaling
+# :::
+
+# %% [markdown]
 # How much of this hangs on our choices? {numref}`fig-panel-z21-1` to {numref}`fig-panel-z21-4` ask again: least squares on log error or on error, with $d$ or without, all images or three billion alone, the strict frontier or points close to it, and both kinds of interval.
 
 # %% mystnb={"figure": {"name": "fig-panel-z21-1", "caption": "The exponent (Z21-1) in all analyses, sorted, each with its 95 % interval; the choices behind it are marked below. Band: the ledger's number."}, "image": {"alt": "Specification curve of the exponent: dots with intervals, sorted, in two groups, over rows of marks. The lower group is that of laws without the constant d."}} tags=["hide-input"]

@@ -7,14 +7,18 @@ import pytest
 import torch
 from conftest import ROOT, SITE
 
-from seelike import claims, explore, plain, scorecard
+from seelike import claims, explore, plain, saliency, scorecard, specimens
 from seelike.answers import Entry
 from seelike.cka import CKA, cka, gram
 from seelike.ledger import ledger
 
 STATIC = ROOT / "book" / "_static" / "explore"
-PLACES = {"cka": "03_representation_structure", "estimator": "02_cka", "scorecard": "15_scorecard"}
-LIMIT = 400_000  # bytes of all scripts and data of an explorable
+PLACES = {
+    "cka": "03_representation_structure", "estimator": "02_cka", "scorecard": "15_scorecard",
+    "tokens": "07_spatial_localization", "explanations": "11_backdoors_and_saliency", "scaling": "14_scaling_laws",
+}  # fmt: skip
+LIMIT = 400_000  # bytes of all scripts and data of an explorable that are loaded at first
+LATER = re.compile(r"tokens-(\d-)?[1-9]|tokens-[1-9]-\d")  # of other images and networks than the first, when they are chosen
 
 CLAIM = next(c for c in ledger().values() if not c.parts and c.direction == "above").model_copy(update={"null_value": 1.0})
 
@@ -140,10 +144,30 @@ def test_data_are_scripts(tmp_path):
 @pytest.mark.parametrize("name", PLACES)
 def test_explorables_are_light(name, data, tmp_path):
     for key, held in data.items():
-        if key.startswith(name):
+        if key.startswith(name) and not LATER.fullmatch(key):
             explore.place(tmp_path, key, held)
     written = [*tmp_path.glob("*.js"), STATIC / f"{name}.js", STATIC / "explore.js", STATIC / "explore.css"]
     assert sum(p.stat().st_size for p in written) <= LIMIT
+
+
+def test_every_network_with_heads_has_its_heads(data):
+    held = data["tokens-data"]
+    for i in range(len(held["images"])):
+        for k, network in enumerate(held["networks"]):
+            found = data.get(f"tokens-{i}-{k}", [])
+            assert len(found) == (len(network["blocks"]) if network["heads"] else 0)
+    labels = [n["label"] for n in held["networks"]]
+    assert any("untrained" in label for label in labels) and any("ResNet" in label for label in labels)
+
+
+def test_triggers_have_words(data):
+    titles = {i["trigger"]: i["title"] for i in data["explanations-data"]["images"]}
+    assert titles["fixed_square_12"] == "square in the corner" and titles["random_shape_12"] == "shape anywhere"
+
+
+def test_points_of_the_frontier_rise_in_compute_and_fall_in_error(data):
+    points = np.array(data["scaling-data"]["points"])
+    assert (np.diff(points, axis=0) * [1, -1] > 0).all()
 
 
 def test_scripts_import_and_fetch_nothing():
@@ -372,3 +396,75 @@ class TestOnTheSite:
         assert box.get_by_role("status").inner_text().startswith(f"{lit.count()} of ")
         box.locator(".scorecard-list a").first.click()
         assert page.locator("#claim-r21-1").evaluate("fold => fold.open")
+
+    def test_a_position_is_followed_through_its_network(self, at):
+        page, box = at("tokens")
+        held = shown(page, "tokens-data")
+        networks, told, panels = held["networks"], box.get_by_role("status"), box.locator(".tokens-panel")
+        assert panels.count() == networks[0]["heads"] + 2
+        box.get_by_role("application").focus()
+        for key in ["ArrowUp"] * 9 + ["ArrowLeft"] * 9:
+            page.keyboard.press(key)
+        assert told.inner_text().startswith("Row 1, column 1")
+        weights = specimens.unpacked(page.evaluate("seelikeExplore.data['tokens-0-0'][0]"), networks[0]["heads"], 65, 65) ** 2
+        row = weights[0, 1] / weights[0, 1].sum()
+        far = (row[1:] * np.hypot(*np.mgrid[:8, :8]).ravel()).sum() / row[1:].sum()
+        words = panels.first.inner_text()
+        assert f"{far:.1f} patches away" in words and f"class token {100 * row[0]:.0f} %" in words
+        slide(box, "Block", 20)
+        assert f"after block {len(networks[0]['blocks'])} " in told.inner_text()
+        large = shown(page, "tokens-0")
+        alike = specimens.unpacked(large["similar"][-1], 64, 64)[0]
+        assert f"own patch {alike[0]:.2f}, rank {1 + (alike > alike[0]).sum()} of 64" in panels.nth(-2).inner_text()
+        share = specimens.unpacked(large["field"][-1], 64, 64)[0] ** 2
+        assert f"{100 * share[0] / share.sum():.0f} % of its field" in panels.last.inner_text()
+        button = box.get_by_role("button", name="Ask the class token")
+        button.click()
+        assert told.inner_text().startswith("The class token") and "no place" in panels.last.inner_text()
+        box.get_by_label("Network").select_option("ResNet")
+        box.get_by_text("A ResNet has no heads").wait_for()
+        assert panels.count() == 2 and not button.is_visible() and told.inner_text().startswith("Row 1, column 1")
+        panels.last.locator(".tokens-picture").click(position={"x": 100, "y": 5})
+        assert told.inner_text().startswith("Row 1, column") and "column 1," not in told.inner_text()
+
+    def test_boxes_and_overlaps_are_those_of_the_package(self, at):
+        page, box = at("explanations")
+        held = shown(page, "explanations-data")
+        for image in held["images"]:
+            truth = torch.zeros(1, 64, 64, dtype=torch.bool)
+            top, left, bottom, right = image["box"]
+            truth[:, top:bottom, left:right] = True
+            for text in image["maps"].values():
+                for threshold in (0.2, 0.75, 0.97):
+                    map_ = torch.tensor(specimens.unpacked(text, 1, 64, 64))
+                    ours = saliency.intersection_over_union(saliency.boxes(saliency.marked(map_, threshold)), truth).item()
+                    call = "([m, t, b]) => { const e = seelikeExplore; return e.explanations.overlap(e.explanations.marked(e.unpacked(m), t).box, b); }"
+                    assert page.evaluate(call, [text, threshold, image["box"]]) == pytest.approx(ours, abs=1e-6)
+        value = box.locator(".value")
+        seen = {value.inner_text()}
+        for _ in range(4):
+            slide(box, "Threshold", 10)
+            seen.add(value.inner_text())
+        assert len(seen) > 1
+        for image, option in zip(held["images"], box.get_by_label("Network and trigger").locator("option").all(), strict=True):
+            box.get_by_label("Network and trigger").select_option(option.inner_text())
+            assert box.get_by_label("Method").locator("option").all_inner_texts() == list(image["maps"])
+            assert f"says {image['target']} because" in box.get_by_role("status").inner_text()
+
+    def test_laws_are_those_of_the_chapter(self, at):
+        page, box = at("scaling")
+        constants = claims.results(claims.DATA, "14")["frontier"]["constants"]
+        points = shown(page, "scaling-data")["points"]
+        for law, call in (("saturating", "saturating"), ("pure power law", "pure")):
+            found = page.evaluate(f"p => seelikeExplore.scaling.{call}(p)", points)
+            for name, tolerance in (("b", 0.003), ("c", 0.002)):
+                assert found[name] == pytest.approx(constants[law][name][0], abs=tolerance), (law, name)
+        told = box.get_by_role("status")
+        slide(box, "Points that the laws may see", 40)
+        assert "Nothing is hidden" in told.inner_text() and box.locator("circle.hidden").count() == 0
+        slide(box, "Points that the laws may see", -10)
+        assert "Of the 10 hidden" in told.inner_text() and box.locator("circle.hidden").count() == 10
+        slide(box, "Floor", 40)
+        assert "above a floor of 0.15" in told.inner_text()
+        slide(box, "Points that the laws may see", 10)
+        assert "No floor can lie above" in told.inner_text()

@@ -19,7 +19,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from seelike import claims, scorecard, tiers
+from seelike import claims, project, scorecard, tiers
 from seelike import ledger as rules
 from seelike.answers import SUMMARIES, SYMBOLS, Entry
 from seelike.intervals import Estimate
@@ -36,6 +36,22 @@ EXPLORABLES = {  # title, and how to use it
         "An estimator laboratory",
         "Two representations of the same images, drawn independently in your browser: their CKA is 0. Every dot is one draw. Move the "
         "sliders and see which estimates stay around 0. The last row forgets to centre; the slider of the mean shows what that costs.",
+    ),
+    "tokens": (
+        "One position, in one image",
+        "Choose a network and a block, then a patch, by pointing at any picture or with the arrow keys in the image. Heads: where this "
+        "position looks, in this image. Resembles: the patches whose pixels it follows over many images (CKA). Depends on: its effective "
+        "receptive field.",
+    ),
+    "explanations": (
+        "Where would you cut the map?",
+        "In each image a trigger decides the answer, so that we know what an explanation should mark. Move the threshold above which a "
+        "pixel counts as marked, and see how the box around the marked pixels meets the trigger. The study takes one threshold a method.",
+    ),
+    "scaling": (
+        "Hide the large ones",
+        "Both laws see the filled points only. Hide more of the large runs, and see which law still foretells them; or hold the floor "
+        "where you believe it to be, and see how little the points that are seen object.",
     ),
     "scorecard": (
         "How large must an effect be to count?",
@@ -114,7 +130,8 @@ def data(tier: str) -> dict[str, Any]:
     recorded = {name: found for name in places if (found := recorded_maps(name))}
     index = [{"file": f"cka-{name}", "title": tiers.get(_where(tier, name)).title} for name in recorded]
     files = {f"cka-{name}": maps_data(_where(tier, name), found) for name, found in recorded.items()}
-    return {"cka-index": index, **files, "scorecard-data": scorecard_data(tier)}
+    single = {**tokens_data(), **explanations_data(), **scaling_data()}
+    return {"cka-index": index, **files, **single, "scorecard-data": scorecard_data(tier)}
 
 
 def _where(tier: str, name: str) -> str:
@@ -234,6 +251,48 @@ def _words(tap: str, blocks: Sequence[str]) -> str:
         return tap
     inside = tap.removeprefix(blocks[found]).lstrip(".")
     return f"block {found + 1}, {PLACES.get(inside, inside)}"
+
+
+# Single images and published points -----------------------------------------------------------------------------------------------------
+
+
+def tokens_data() -> dict[str, Any]:
+    """What was recorded of single positions (`specimens.tokens`): images and networks; apart, what each network resembles and depends on,
+    and the heads of every image and network.
+
+    Recorded for the default tier, and shown on the sites of other tiers as well.
+    """
+    held = claims.results(project.DEFAULT, "tokens")
+    large = ("similar", "field")
+    networks, images = held["networks"].values(), held["images"].values()
+    files = {f"tokens-{k}": {key: network[key] for key in large} for k, network in enumerate(networks)} | {
+        f"tokens-{i}-{k}": image["heads"][name]
+        for i, image in enumerate(images)
+        for k, name in enumerate(held["networks"])
+        if name in image["heads"]
+    }
+    small = [{key: value for key, value in network.items() if key not in large} for network in networks]
+    shown = [{"class": image["class"], "png": image["png"]} for image in images]
+    return {"tokens-data": {"settings": held["settings"], "networks": small, "images": shown}, **files}
+
+
+def explanations_data() -> dict[str, Any]:
+    """What was recorded of explanations of single scenes (`specimens.explanations`), triggers in words."""
+    held = claims.results(project.DEFAULT, "explanations")
+    images = [image | {"title": _trigger(image["trigger"])} for image in held["images"].values()]
+    return {"explanations-data": {"settings": held["settings"], "images": images}}
+
+
+def _trigger(name: str) -> str:
+    place, kind, _ = name.split("_")
+    return f"{kind} {'in the corner' if place == 'fixed' else 'anywhere'}"
+
+
+def scaling_data() -> dict[str, Any]:
+    """The published frontier of compute and ten-shot error, as chapter 14 recorded it: pairs by rising compute."""
+    front = claims.results(claims.DATA, "14")["frontier"]["front"]
+    points = sorted(zip(front["compute"], front["error"], strict=True))
+    return {"scaling-data": {"points": [list(p) for p in points], "provenance": "Points published by Zhai et al. 2021"}}
 
 
 # Scorecard ------------------------------------------------------------------------------------------------------------------------------

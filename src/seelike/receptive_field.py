@@ -18,25 +18,36 @@ from torch import Tensor, nn
 from seelike.capture import capture, device_of, each_batch, grid, listening, resolve, sums, tokens
 from seelike.capture import layers as layers_of
 
+MIDDLE = (0.5, 0.5)
 
-def centre(x: Float[Tensor, "b ..."]) -> Float[Tensor, "b c"]:
-    """The vector at the middle of a token grid (b, n, c) or a feature map (b, c, h, w): row and column side // 2.
 
+def centre(x: Float[Tensor, "b ..."], where: tuple[float, float] = MIDDLE) -> Float[Tensor, "b c"]:
+    """The vector at one position of a token grid (b, n, c) or a feature map (b, c, h, w).
+
+    where: its row and column as shares of the height and the width, from 0 to below 1; in the middle: row and column side // 2.
     ValueError for tokens that make no square grid.
     """
     sequence = tokens(x)
     if x.ndim == 4:
-        return sequence[:, x.shape[2] // 2 * x.shape[3] + x.shape[3] // 2]
-    side, first = grid(sequence.shape[1])
-    return sequence[:, first + side * (side // 2) + side // 2]
+        first, rows, columns = 0, *x.shape[2:]
+    else:
+        rows, first = grid(sequence.shape[1])
+        columns = rows
+    return sequence[:, first + columns * int(where[0] * rows) + int(where[1] * columns)]
 
 
 def effective_receptive_field(
-    model: nn.Module, layers: Sequence[str], loader: Iterable[Any], *, probes: int = 2, seed: int = 0
+    model: nn.Module,
+    layers: Sequence[str],
+    loader: Iterable[Any],
+    *,
+    probes: int = 2,
+    seed: int = 0,
+    where: tuple[float, float] = MIDDLE,
 ) -> dict[str, Float[np.ndarray, "batches h w"]]:
-    """Root mean square gradient of each layer's centre position with respect to every pixel, one map per batch.
+    """Root mean square gradient of each layer's middle position, or of another one, with respect to every pixel, one map per batch.
 
-    layers: taps of `capture` (`blocks.3.attn`, `blocks.3.norm2:in`). probes: random-sign vectors per layer.
+    layers: taps of `capture` (`blocks.3.attn`, `blocks.3.norm2:in`). probes: random-sign vectors per layer. where: as in `centre`.
     The network runs in eval mode and is put back; its weights get no gradients.
     """
     taps = resolve(model, layers)
@@ -47,7 +58,7 @@ def effective_receptive_field(
         model.requires_grad_(False)
         with listening(model):
             for x, _ in each_batch(model, loader):
-                for tap, field in _fields(model, taps, x, probes, signs).items():
+                for tap, field in _fields(model, taps, x, probes, signs, where=where).items():
                     maps[tap].append(field)
     finally:
         for p, needs in needed:
@@ -55,9 +66,11 @@ def effective_receptive_field(
     return {tap: torch.stack(fields).cpu().double().numpy() for tap, fields in maps.items()}
 
 
-def _fields(model: nn.Module, taps: Sequence[str], x: Tensor, probes: int, signs: torch.Generator) -> dict[str, Tensor]:
+def _fields(
+    model: nn.Module, taps: Sequence[str], x: Tensor, probes: int, signs: torch.Generator, *, where: tuple[float, float]
+) -> dict[str, Tensor]:
     x = x.detach().clone().requires_grad_()
-    with torch.enable_grad(), capture(model, taps, reduce=lambda h: centre(h).clone()) as found:
+    with torch.enable_grad(), capture(model, taps, reduce=lambda h: centre(h, where).clone()) as found:
         model(x)
     fields = {}
     for tap, h in found.items():

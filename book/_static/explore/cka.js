@@ -1,12 +1,6 @@
 // Every recorded CKA map: a heat map to point at, and the marked row as a curve above it.
 {
-  const { html, svg, select, fitted, load, data, make } = seelikeExplore;
-  const VIRIDIS = ["440154", "482878", "3e4989", "31688e", "26828e", "1f9e89", "35b779", "6ece58", "b5de2b", "fde725"]
-    .map((c) => [0, 2, 4].map((i) => parseInt(c.slice(i, i + 2), 16)));
-  const ink = (value) => {
-    const at = Math.min(Math.max(value, 0), 1) * (VIRIDIS.length - 1), low = Math.min(Math.floor(at), VIRIDIS.length - 2);
-    return VIRIDIS[low].map((c, i) => Math.round(c + (at - low) * (VIRIDIS[low + 1][i] - c)));
-  };
+  const { html, svg, select, fitted, load, data, make, ink, scale } = seelikeExplore;
   const whole = (map) => map.symmetric
     ? map.values.map((_, i) => map.values.map((__, j) => (i <= j ? map.values[i][j - i] : map.values[j][i - j])))
     : map.values;
@@ -23,9 +17,9 @@
     const picture = svg("svg", { "aria-hidden": "true" });
     const plot = html("div", { class: "cka-plot", tabindex: 0, role: "application", "aria-roledescription": "map of similarities" }, canvas, picture);
     const told = html("p", { class: "cka-told", role: "status" });
-    const scale = html("p", { class: "cka-scale", "aria-hidden": "true" }, "CKA 0", html("span", { style: `background: linear-gradient(90deg, ${VIRIDIS.map((c) => `rgb(${c})`).join()})` }), "1");
+    const key = html("p", { class: "explore-scale", "aria-hidden": "true" }, "CKA 0", scale(), "1");
     const source = html("p", { class: "explore-note" });
-    stage.append(html("div", { class: "cka" }, html("div", { class: "cka-side" }, images.field, networks.field, told, scale), plot, source));
+    stage.append(html("div", { class: "cka" }, html("div", { class: "cka-side" }, images.field, networks.field, told, key), plot, source));
 
     const open = async (i) => {
       await load(index[i].file);

@@ -2,6 +2,8 @@
 (() => {
   const folder = new URL(".", document.currentScript.src);
   const asked = {};
+  const VIRIDIS = ["440154", "482878", "3e4989", "31688e", "26828e", "1f9e89", "35b779", "6ece58", "b5de2b", "fde725"]
+    .map((c) => [0, 2, 4].map((i) => parseInt(c.slice(i, i + 2), 16)));
   const make = (create) => (tag, attributes = {}, ...children) => {
     const element = create(tag);
     for (const [key, value] of Object.entries(attributes)) {
@@ -38,6 +40,14 @@
       const set = (index) => { control.value = index; show(); };
       return { control, field: explore.field(label, control, told), set };
     },
+    // Colour of a number from 0 to 1, and a strip of all of them.
+    ink: (value) => {
+      const at = Math.min(Math.max(value, 0), 1) * (VIRIDIS.length - 1), low = Math.min(Math.floor(at), VIRIDIS.length - 2);
+      return VIRIDIS[low].map((c, i) => Math.round(c + (at - low) * (VIRIDIS[low + 1][i] - c)));
+    },
+    scale: () => explore.html("span", { style: `background: linear-gradient(90deg, ${VIRIDIS.map((c) => `rgb(${c})`).join()})` }),
+    // Numbers from 0 to 1 that Python packed as bytes (specimens.packed).
+    unpacked: (text) => Float64Array.from(atob(text), (c) => c.charCodeAt(0) / 255),
     // Draws now and whenever the width of the place changes.
     fitted: (place, draw) => {
       let width = 0;
