@@ -219,7 +219,8 @@ spot_maps(earlier, partial(book.sign, seeds=book.seeds[:1] or [0]))
 # :::{explore} tokens
 # :::
 #
-# Go from the object to the background and watch the heads: what draws them is content, and how far they look depends on where one asks.
+# Go from the object to the background and watch the heads of the first block: on the heart, patches of the object attend mostly to the object, and patches of the
+# background to the background, near and far. Likeness draws them more than nearness. The mean distance of {ref}`sec-attention` averages over both.
 
 # %% [markdown]
 # ### And the edge?

@@ -416,7 +416,7 @@ peers = alike.members(book.tier)
 # needs: any peers
 nets = {name: models.load(c.name, book.tier, c.seed) for name, c in peers.items()}
 seen = alike.seen(sweep(nets, book.images(n_alike, seed=12)))
-noisy = alike.noisy(book.images(2 * n_alike, seed=13), sd=30.0)
+noisy = alike.noisy(book.images(n_alike, seed=13), sd=30.0)
 right = np.array(
     [
         (evaluate.predict(model, noisy) == noisy.labels).numpy()

@@ -1,4 +1,6 @@
-"""Numbers of a chapter as one CSV, which its figures link to: `_static/data/NN.csv` of a site.
+"""Numbers behind figures as CSV, which the figures link to, in `_static/data` of a site.
+
+`fig-NAME.csv` holds what a figure shows (`seelike.drawn`), `NN.csv` all that a chapter recorded:
 
 | column        | what                                                                                        |
 |---------------|---------------------------------------------------------------------------------------------|
@@ -12,13 +14,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from seelike import claims, ledger, project, scorecard
+from seelike import claims, ledger, project, scorecard, tiers
 
 HEAD = ("tier", "section", "name", "row", "column", "value")
 FOLDER = "_static/data"
@@ -65,14 +68,27 @@ def write(site: Path, tier: str) -> list[Path]:
     """The tables of a built site; chapters that recorded nothing have none."""
     folder = site / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    return [_write(folder / f"{chapter}.csv", held) for chapter in numbers() if (held := rows(chapter, tier))]
+    chapters = [_write(folder / f"{chapter}.csv", _csv(held)) for chapter in numbers() if (held := rows(chapter, tier))]
+    return chapters + [_write(folder / f"{name}.csv", held) for name, held in figures(tier).items()]
 
 
-def _write(path: Path, held: list[Row]) -> Path:
+def figures(tier: str) -> dict[str, str]:
+    """What the figures of a tier's executed chapters show, as CSV, by the figure's name; nothing of those that show no numbers."""
+    folders = (project.pages(project.DEFAULT), project.pages(tiers.get(tier).name))
+    tables = {name: held for folder in folders for note in project.notes(folder).values() for name, held in note.get("figures", {}).items()}
+    return {name: held for name, held in tables.items() if held.count("\n") > 1}
+
+
+def _csv(held: list[Row]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(HEAD)
+    writer.writerows(held)
+    return stream.getvalue()
+
+
+def _write(path: Path, held: str) -> Path:
     temporary = path.with_suffix(f".{os.getpid()}")
-    with open(temporary, "w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(HEAD)
-        writer.writerows(held)
+    temporary.write_text(held, encoding="utf-8", newline="")
     os.replace(temporary, path)
     return path

@@ -26,6 +26,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 
 def _root() -> Path:
@@ -91,11 +92,15 @@ def sweep(stamp: Path, made: Path) -> None:
         stamp.unlink()
 
 
+def notes(folder: Path) -> dict[str, dict[str, Any]]:
+    """What the run of each executed chapter in a folder noted (`run.finish`), by the chapter's name; {} where no runner made it."""
+    executed = sorted(folder.glob("*.ipynb"))
+    return {page.stem: json.loads(page.read_text(encoding="utf-8"))["metadata"].get("seelike", {}) for page in executed}
+
+
 def timings(folder: Path, what: str = "seconds") -> dict[str, float]:
     """What the run of each executed chapter in a folder took: seconds, or peak memory in `gigabytes`; NaN where no runner measured it."""
-    executed = sorted(folder.glob("*.ipynb"))
-    notes = {page.stem: json.loads(page.read_text(encoding="utf-8"))["metadata"].get("seelike", {}) for page in executed}
-    return {stem: note.get(what, float("nan")) for stem, note in notes.items()}
+    return {stem: note.get(what, float("nan")) for stem, note in notes(folder).items()}
 
 
 def command(name: str, main: Callable[[], int | None]) -> int:

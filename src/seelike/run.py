@@ -28,7 +28,7 @@ import jupytext
 import nbformat
 import papermill
 
-from seelike import project, tiers
+from seelike import drawn, project, tiers
 from seelike.project import timings
 
 CELL_SECONDS = 600
@@ -249,17 +249,23 @@ def alt_text(cell: nbformat.NotebookNode) -> str:
 
 
 def finish(done: nbformat.NotebookNode, seconds: float, parameters: Mapping[str, Any]) -> None:
-    """Hide parameter cells on the page and note what the chapter took: seconds, and the largest memory of one process.
+    """Hide parameter cells on the page, and note what the chapter took (seconds, and the largest memory of one process) and what its
+    figures show (`drawn.table`, by the figure's name).
 
     A process that runs several chapters cannot tell their memory apart: each gets the largest so far.
     """
+    shown = {}
     for cell in done.cells:
+        if tables := [output["data"][drawn.MIME] for output in cell.get("outputs", []) if drawn.MIME in output.get("data", {})]:
+            shown[cell.metadata.get("mystnb", {}).get("figure", {}).get("name", "")] = tables[-1]
+            cell.outputs = [output for output in cell.outputs if drawn.MIME not in output.get("data", {})]
         tags = cell.metadata.setdefault("tags", [])
         if {"parameters", "injected-parameters"} & set(tags) and "remove-cell" not in tags:
             tags.append("remove-cell")
     number_cells(done)
     resident = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
-    done.metadata["seelike"] = {"seconds": round(seconds, 1), "gigabytes": round(resident, 2), "parameters": dict(parameters)}
+    took = {"seconds": round(seconds, 1), "gigabytes": round(resident, 2)}
+    done.metadata["seelike"] = took | {"parameters": dict(parameters), "figures": {name: held for name, held in shown.items() if name}}
 
 
 def publish(tier: str) -> list[Path]:

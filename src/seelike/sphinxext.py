@@ -199,14 +199,23 @@ def claims_in_index(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def link_numbers(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Under each figure of a chapter, a link to the numbers that the chapter recorded."""
-    number = Path(docname).name.partition("_")[0]
-    if Path(docname).parent.name != "chapters" or not downloads.rows(number, app.config.seelike_tier):
+    """Under each figure of a chapter, links to what it shows and to all numbers that the chapter recorded."""
+    if Path(docname).parent.name != "chapters":
         return
-    target = f"{_upwards(docname)}{downloads.FOLDER}/{number}.csv"
+    number, folder = Path(docname).name.partition("_")[0], f"{_upwards(docname)}{downloads.FOLDER}"
+    recorded, shown = bool(downloads.rows(number, app.config.seelike_tier)), _figures(app.config.seelike_tier)
     for figure in doctree.findall(nodes.figure):
-        link = nodes.reference("", "Data: the numbers that this chapter recorded (CSV)", refuri=target, classes=["numbers"])
-        figure.append(nodes.legend("", nodes.paragraph("", "", link)))
+        names = [name for name in figure["ids"] if name in shown]
+        links = [("of this figure", name) for name in names] + [("all that this chapter recorded", number)] * recorded
+        if links:
+            made = [nodes.reference("", words, refuri=f"{folder}/{name}.csv", classes=["numbers"]) for words, name in links]
+            between = [node for link in made for node in (nodes.Text(", "), link)][1:]
+            figure.append(nodes.legend("", nodes.paragraph("", "", nodes.Text("Data (CSV): "), *between, classes=["numbers"])))
+
+
+@lru_cache(4)
+def _figures(tier: str) -> dict[str, str]:
+    return downloads.figures(tier)
 
 
 def facts(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
