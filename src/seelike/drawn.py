@@ -56,7 +56,7 @@ def maps(ax: Axes) -> list[AxesImage | QuadMesh]:
 
 def _rows(ax: Axes, few: bool) -> Iterator[Row]:
     for axis, name in ((ax.xaxis, "x"), (ax.yaxis, "y")):
-        places = axis.get_majorticklocs() if isinstance(axis.get_major_locator(), FixedLocator) else []
+        places: list[float] = list(axis.get_majorticklocs()) if isinstance(axis.get_major_locator(), FixedLocator) else []
         for place, words in zip(places, axis.get_major_formatter().format_ticks(places), strict=True):
             if not _number(words):
                 at = (_short(place), "") if name == "x" else ("", _short(place))
@@ -66,9 +66,11 @@ def _rows(ax: Axes, few: bool) -> Iterator[Row]:
             kind = "points" if line.get_linestyle() in ("None", " ", "") else "line"
             for x, y in zip(*(np.asarray(v, dtype=float) for v in (line.get_xdata(orig=False), line.get_ydata(orig=False))), strict=True):
                 yield kind, _series(line), _short(x), _short(y), ""
+    named = {bar: held for held in ax.containers for bar in held.get_children()}  # bars have no label of their own
     for patch in ax.patches:
         if isinstance(patch, Rectangle) and patch.get_transform().contains_branch_seperately(ax.transData) == (True, True):
-            yield "bar", _series(patch), *map(_short, _end(patch)), ""
+            x, y = _end(patch)
+            yield "bar", _series(patch, named.get(patch)), _short(x), _short(y), ""
     for drawn in ax.collections:
         yield from _of_collection(drawn, ax)
     for picture in maps(ax) if few else []:
@@ -89,21 +91,21 @@ def _of_collection(drawn: Collection, ax: Axes) -> Iterator[Row]:
     ):
         kind = "segment" if isinstance(drawn, LineCollection) else "area"
         for path in drawn.get_paths():
-            for x, y in path.vertices:
+            for x, y in np.asarray(path.vertices):
                 yield kind, _series(drawn), _short(x), _short(y), ""
 
 
 def _end(bar: Rectangle) -> tuple[float, float]:
     """Of a bar that stands on an axis, its middle across and its end along."""
-    x, y, width, height = bar.get_x(), bar.get_y(), bar.get_width(), bar.get_height()
+    x, y, width, height = map(float, (bar.get_x(), bar.get_y(), bar.get_width(), bar.get_height()))
     return (x + width, y + height / 2) if abs(x) < 1e-12 < abs(y) else (x + width / 2, y + height)
 
 
-def _series(artist: Any) -> str:
-    label = str(artist.get_label())
+def _series(artist: Any, container: Any = None) -> str:
+    label = str((container or artist).get_label())
     if label and not label.startswith("_"):
         return " ".join(label.split())
-    colour = artist.get_color() if isinstance(artist, Line2D) else artist.get_facecolor()
+    colour = artist.get_color() if isinstance(artist, Line2D | LineCollection) else artist.get_facecolor()
     colours = np.atleast_2d(colour) if not isinstance(colour, str) else [colour]
     return to_hex(colours[0]) if len(colours) else ""
 

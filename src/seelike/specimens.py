@@ -110,9 +110,9 @@ def tokens(tier: Tier) -> dict[str, dict[str, Any]]:
     by block the side of its map, `similarities` and `fields`. ValueError for a tier without images in memory.
     """
     images = data.load(tier, "test", ALIKE, SEED, batch_size=64)
-    if not isinstance(images, Images):
-        raise ValueError(f"{tier.title} holds no test images in memory: take a tier that does, such as {project.DEFAULT}.")
     few = data.load(tier, "test", FIELDS, SEED + 1, batch_size=FIELDS)
+    if not isinstance(images, Images) or not isinstance(few, Images):
+        raise ValueError(f"{tier.title} holds no test images in memory: take a tier that does, such as {project.DEFAULT}.")
     seed = models.deciding(models.shared_seeds(ROLES, tier), tier)[0]
     cast = {f"{role}-{seed}": models.load(role, tier, seed) for role in ROLES} | {"untrained vit_cls": models.untrained("vit_cls", tier)}
     networks, asked = {}, images.images[:SHOWN]
