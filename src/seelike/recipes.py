@@ -184,18 +184,6 @@ def _trojans() -> dict[str, Recipe]:
 
 
 def _augmented() -> dict[str, Recipe]:
-    """Trained networks that go on through the six augmentations of Tuli et al. 2021, and as long without."""
-    rates: dict[str, Any] = {"muon": 1e-3, "adamw": 3e-4, "images": 9_600, "keep_head": True, "keep": False, "study": "augmentation"}
-    return {
-        f"{name}_{how}": Recipe(
-            architecture, start=architecture, stages=stages, factors={"network": architecture, "how": how}, seeds=STARTS, **rates
-        )
-        for name, architecture in (("vit", "vit_cls"), ("resnet", "resnet"))
-        for how, stages in (("augmented", list(augment.SEQUENCE)), ("continued", []))
-    }
-
-
-def _augmented_long() -> dict[str, Recipe]:
     """Trained networks that go on through the six augmentations of Tuli et al. 2021, and as long without.
 
     50 steps a stage, as the authors' ViT has; rates stay as they are, so that the last stage teaches as much as the first.
@@ -205,7 +193,7 @@ def _augmented_long() -> dict[str, Recipe]:
         "recalibrate": True,
         "stops": len(augment.SEQUENCE),
         "conflict": 5_000,
-        "study": "augmentation, recalibrated",
+        "study": "augmentation",
     }
     return {
         f"{name}_{how}_long": Recipe(
@@ -213,7 +201,7 @@ def _augmented_long() -> dict[str, Recipe]:
             start=architecture,
             stages=stages,
             factors={"network": architecture, "how": how},
-            seeds=(),
+            seeds=FRESH,
             minutes=minutes,
             **how_long,
             **measured,
@@ -373,7 +361,6 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         **_fine_tuned(16_000, texture=10, position=4, cifar10=10),
         **_trojans(),
         **_augmented(),
-        **_augmented_long(),
         **_ablations(),
         **_tuned(),
         **_grid(),
