@@ -587,14 +587,17 @@ display(Markdown(f"**{told}**"))
 # ::::{solution} ex-target-images
 # :class: dropdown
 # ```python
-# from seelike import data
+# from seelike import checks, data
 #
+# mine = {}
 # for name in targets:
 #     target = cards[name, first_seed].made.factors["target"]
 #     new = data.target(target, tier, "test", 1024)
 #     pair = {"before": before[f"vit_cls-{first_seed}"], "after": tuned[f"{name}-{first_seed}"]}
 #     both = sweep(pair, new)
-#     print(target, np.diag(both.block("before", "after")).round(2))
+#     mine[target] = np.diag(both.block("before", "after"))
+#     print(target, mine[target].round(2))
+# checks.check_target_images(mine, tier, before, tuned, images)
 # ```
 #
 # On Scenes hardly, where the new images are scenes as well. On the images of CIFAR-10 even the first blocks fall. Similarity is always similarity on some images.
@@ -608,13 +611,15 @@ display(Markdown(f"**{told}**"))
 # ::::{solution} ex-alike
 # :class: dropdown
 # ```python
-# from seelike import data, scenes
+# from seelike import checks, data, scenes
 #
 # drawn = scenes.cue_conflict(1024, seed=14)
 # conflict = data.Images(drawn.images, drawn.shape, scenes.SHAPES)
 # named = [(evaluate.predict(m, conflict) == drawn.shape).numpy() for m in nets.values()]
 # k, given = consistency.kappas(np.array(named)), alike.given_accuracy(np.mean(named, 1))
-# print(alike.agreement(seen, k), alike.agreement(seen, k, given))
+# mine = alike.agreement(seen, k), alike.agreement(seen, k, given)
+# print(mine)
+# checks.check_alike(mine, nets, seen)
 # ```
 #
 # The one over all pairs. How often a network names the shape tells its family, and families see alike; taking accuracy out takes the family out as well.

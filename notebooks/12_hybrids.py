@@ -645,13 +645,18 @@ book.tables(recorded)
 # ::::{solution} ex-bias-map
 # :class: dropdown
 # ```python
+# from seelike import checks
+#
 # fig, axes = plt.subplots(1, 2)
+# drawn = []
 # for ax, net in zip(axes, (models.load("cmt", tier), models.untrained("cmt", tier))):
 #     bias = net.stages[0].bias.detach()[0]
 #     keys = int(bias.shape[1] ** 0.5)
 #     queries = int(len(bias) ** 0.5)
 #     middle = queries * (queries // 2) + queries // 2
-#     ax.imshow(bias[middle].view(keys, keys))
+#     drawn.append(bias[middle].view(keys, keys))
+#     ax.imshow(drawn[-1])
+# checks.check_bias_map(drawn[0], tier)
 # ```
 #
 # Untrained, it is noise.

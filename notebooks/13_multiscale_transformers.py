@@ -140,8 +140,8 @@ book.sign(fig, sorted({seed for name, seed in cards if name in labels}))
 # Maximum: it learns faster here than pooling by convolution. Its three starts lie above all three of the whole network. What they cost:
 
 # %%
-one = {name: card for (name, _), card in sorted(cards.items())[::-1]}
-costs = {name: models.cost_of(one[name]) for name in labels}
+first_of = {name: card for (name, _), card in sorted(cards.items())[::-1]}
+costs = {name: models.cost_of(first_of[name]) for name in labels}
 pd.DataFrame(
     {
         name: {

@@ -60,7 +60,7 @@ def cast():
 
 def test_every_check_has_an_exercise_and_its_chapters_variables(book):
     chapter = {e.label: stem for stem, exercises in book.exercises.items() for e in exercises}
-    assert len(checks.CHECKS) >= 13 and set(checks.CHECKS) <= set(chapter)
+    assert len(checks.CHECKS) >= 17 and set(checks.CHECKS) <= set(chapter)
     for label, (wanted, look) in checks.CHECKS.items():
         bound = {"x", "answer"} if label == "ex-prefix" else set()  # x is bound in a loop of the solution, too
         for cell in book.chapters[chapter[label]].cells:
@@ -259,6 +259,88 @@ def test_memory(says, monkeypatch):
     assert "whole base set" in says(checks.check_memory, [1.0, 0.9], *context)
     assert "both are the accuracy on test images" in says(checks.check_memory, [0.6, 0.6], *context)
     assert "per cent" in says(checks.check_memory, [100, 60], *context)
+
+
+def test_target_images(says, solve):
+    cards = models.cards("scenes", study="fine-tuning")
+    images = data.load("scenes", n=64)
+    before, tuned = {"vit_cls-0": models.load("vit_cls")}, {"vit_to_texture-0": models.load("vit_to_texture")}
+    context = {
+        "tier": "scenes",
+        "targets": ["vit_to_texture"],
+        "cards": cards,
+        "first_seed": 0,
+        "before": before,
+        "tuned": tuned,
+        "images": images,
+    }
+    assert solve("ex-target-images", sweep=sweep, np=np, **context) == "Right."
+    check, given = checks.check_target_images, tuple(context.values())
+    both = sweep({"a": before["vit_cls-0"], "b": tuned["vit_to_texture-0"]}, images).block("a", "b").to_numpy()
+    assert "first task" in says(check, {"texture": np.diag(both)}, *given)
+    assert "each with itself" in says(check, {"texture": both}, *given)
+    assert "keys texture" in says(check, {"shape": np.diag(both)}, *given)
+    assert "other numbers" in says(check, {"texture": np.diag(both) / 2}, *given)
+
+
+def test_alike(says, solve):
+    from seelike import alike, evaluate
+
+    nets = {f"{name}-{seed}": models.load(name, "scenes", seed) for name in ("vit_cls", "resnet") for seed in range(4)}
+    seen = np.random.default_rng(0).random((8, 8))
+    seen = seen + seen.T
+    used = {"evaluate": evaluate, "consistency": consistency, "alike": alike, "np": np}
+    assert solve("ex-alike", nets=nets, seen=seen, **used) == "Right."
+    drawn = scenes.cue_conflict(1024, seed=14)
+    conflict = data.Images(drawn.images, drawn.texture, scenes.SHAPES)
+    named = np.array([(evaluate.predict(m, conflict) == drawn.texture).numpy() for m in nets.values()])
+    k = consistency.kappas(named)
+    wrong = [alike.agreement(seen, k).estimate, alike.agreement(seen, k, alike.given_accuracy(named.mean(1))).estimate]
+    assert "names the texture" in says(checks.check_alike, wrong, nets, seen)
+    assert "one number each" in says(checks.check_alike, ([1, 2], [3, 4]), nets, seen)
+
+
+def test_threshold(says, solve):
+    from seelike import backdoors, saliency, triggers
+
+    drawn = scenes.sample(96, seed=backdoors.DRAW)
+    networks = {("resnet", name): models.load(f"trojan_resnet_{name}") for name in ("fixed_square_12", "fixed_shape_12")}
+    attacks = {key: backdoors.attack(model, drawn, key[1], 2, backdoors.DRAW) for key, model in networks.items()}
+    used = {"saliency": saliency, "torch": torch, "triggers": SimpleNamespace(NAMES=[name for _, name in networks])}
+    assert triggers.NAMES and solve("ex-threshold", networks=networks, attacks=attacks, **used) == "Right."
+    check = checks.check_threshold
+
+    def scores(threshold, box=saliency.boxes):
+        return [
+            np.mean(
+                [
+                    saliency.intersection_over_union(
+                        box(saliency.marked(saliency.attribute(networks[k], m, a.question), threshold)), a.mask
+                    ).mean()
+                    for k, a in attacks.items()
+                ]
+            )
+            for m in ("guided backprop", "guided backprop, absolute")
+        ]
+
+    assert "other order" in says(check, scores(0.8)[::-1], attacks, networks)
+    assert "pixels themselves" in says(check, scores(0.8, lambda m: m), attacks, networks)
+    assert "another threshold" in says(check, scores(0.6), attacks, networks)
+    assert "a share lies" in says(check, [40, 50], attacks, networks)
+
+
+def test_bias_map(says, solve):
+    import matplotlib.pyplot as plt
+
+    assert solve("ex-bias-map", plt=plt, models=models, tier="scenes") == "Right."
+    plt.close("all")
+    check, bias = checks.check_bias_map, models.load("cmt").stages[0].bias.detach()
+    keys, queries = (round(n**0.5) for n in (bias.shape[2], bias.shape[1]))
+    middle = queries * (queries // 2) + queries // 2
+    assert "row and column side // 2" in says(check, bias[0, 0].view(keys, keys), "scenes")
+    assert "give the keys their places" in says(check, bias[0, middle], "scenes")
+    assert "the untrained network" in says(check, models.untrained("cmt").stages[0].bias.detach()[0, middle].view(keys, keys), "scenes")
+    assert "keys, one number each" in says(check, bias[0], "scenes")
 
 
 def test_average_human(says, solve):

@@ -17,7 +17,23 @@ import numpy as np
 import torch
 from torch import nn
 
-from seelike import capture, consistency, evaluate, feed, maps, models, published, recipes, residual, scaling, scenes, tiers
+from seelike import (
+    alike,
+    capture,
+    consistency,
+    data,
+    evaluate,
+    feed,
+    maps,
+    models,
+    published,
+    recipes,
+    residual,
+    saliency,
+    scaling,
+    scenes,
+    tiers,
+)
 from seelike.attention import prefix_mass
 from seelike.cka import cka, sweep
 from seelike.tiers import Tier
@@ -363,6 +379,57 @@ def check_memory(mine: Any, tier: str | Tier, by_data: Any, main_width: int, ima
     _compare(found, right, mistakes, "these are other accuracies; is it the network of the smallest set, and are these its images?")
 
 
+# Chapter 9 ------------------------------------------------------------------------------------------------------------------------------
+
+
+@_of("a dict from every target's name to the CKA of each block before and after, on 1,024 test images of that target")
+def check_target_images(mine: Any, tier: str | Tier, before: Any, tuned: Any, images: Any) -> None:
+    """Numbers by block, in a dict by target, of the first seed."""
+    cards = models.cards(tier, study="fine-tuning")
+    keys = [(name, int(seed)) for name, _, seed in (label.rpartition("-") for label in tuned)]
+    first = min(seed for _, seed in keys)
+    names = {cards[name, seed].made.factors["target"]: name for name, seed in keys if seed == first}
+    _refuse(not isinstance(mine, Mapping) or set(mine) != set(names), f"a dict with the keys {', '.join(names)} was expected.")
+    for target, name in names.items():
+        found = _by_block(mine[target], f"one number for each block ({target})")
+        pair = {"before": before[f"vit_cls-{first}"], "after": tuned[f"{name}-{first}"]}
+
+        def drift(on: Any, pair: Mapping[str, nn.Module] = pair) -> np.ndarray:
+            return sweep(pair, on).block("before", "after").to_numpy()
+
+        right = drift(data.target(target, tier, "test", 1024))
+        _refuse(found.shape == right.shape, f"every block with every other came for {target}: each with itself is asked for.")
+        mistakes = {
+            f"for {target} these are on images of the first task, as in the figure.": lambda drift=drift: np.diag(drift(images)),
+            f"for {target} this is what changed, 1 - CKA.": lambda right=right: 1 - np.diag(right),
+        }
+        _compare(found, np.diag(right), mistakes, f"for {target} these are other numbers; are the images those of its test split, seed 0?")
+
+
+@_of("a pair of rank correlations of CKA with kappa on 1,024 cue conflicts of seed 14: by itself, and given accuracies")
+def check_alike(mine: Any, nets: Mapping[str, nn.Module], seen: Any) -> None:
+    """Two numbers, or two estimates."""
+    pair = _pair(mine, "a rank correlation, and the same given accuracies")
+    found = _numbers([getattr(part, "estimate", part) for part in pair], "two numbers")
+    _refuse(found.shape != (2,), "one number each was expected.")
+    drawn = scenes.cue_conflict(1024, seed=14)
+    conflict = data.Images(drawn.images, drawn.shape, scenes.SHAPES)
+    said = np.array([evaluate.predict(model, conflict).numpy() for model in nets.values()])
+
+    def both(truth: torch.Tensor, measure: Callable[..., Any] = consistency.kappas) -> np.ndarray:
+        named = said == truth.numpy()
+        k, given = measure(named), alike.given_accuracy(named.mean(1))
+        return np.array([alike.agreement(seen, k, g, draws=2).estimate for g in ((), given)])
+
+    right = both(drawn.shape)
+    mistakes = {
+        "they are in the other order: first by itself, then given accuracies.": lambda: right[::-1],
+        "this counts who names the texture; being right means naming the shape here.": lambda: both(drawn.texture),
+        "both are without accuracies.": lambda: right[[0, 0]],
+    }
+    _compare(found, right, mistakes, "these are other correlations; are the images those of seed 14, and all networks of `nets` asked?")
+
+
 # Chapter 10 -----------------------------------------------------------------------------------------------------------------------------
 
 
@@ -395,6 +462,60 @@ def check_ease(mine: Any) -> None:
     _refuse(bool((abs(shared) < 0.1).any()), "two of them agree as if by chance: do they all see the same ease?")
     _refuse(bool((shared < 0).any()), "two of them contradict each other: what is easy for one is hard for the other.")
     _refuse(bool((shared > 0.97).any()), "two of them see exactly the same: each should have noise of its own.")
+
+
+# Chapter 11 -----------------------------------------------------------------------------------------------------------------------------
+
+
+@_of("a pair of mean IoUs of boxes at threshold 0.8 over all triggers, of guided backprop on the ResNet: with its sign, and absolute")
+def check_threshold(mine: Any, attacks: Mapping[Any, Any], networks: Mapping[Any, Any]) -> None:
+    """Two numbers. The check asks for the maps again."""
+    found = _numbers(_pair(mine, "an IoU with the sign and one without"), "two numbers")
+    _refuse(found.shape != (2,), "one number each was expected: a mean over triggers.")
+    _share(found)
+    maps = {
+        method: [(saliency.attribute(networks[key], method, a.question), a.mask) for key, a in attacks.items() if key[0] == "resnet"]
+        for method in ("guided backprop", "guided backprop, absolute")
+    }
+
+    def scores(threshold: float, *, boxed: bool = True) -> np.ndarray:
+        def one(m: torch.Tensor, truth: torch.Tensor) -> float:
+            marked = saliency.marked(m, threshold)
+            return float(saliency.intersection_over_union(saliency.boxes(marked) if boxed else marked, truth).double().mean())
+
+        return np.array([np.mean([one(*each) for each in found]) for found in maps.values()])
+
+    right = scores(0.8)
+    mistakes = {
+        "they are in the other order: first with the sign.": lambda: right[::-1],
+        "these are the marked pixels themselves; the study draws a box around them.": lambda: scores(0.8, boxed=False),
+        "this is another threshold.": lambda: next((s for t in (0.5, 0.6, 0.7, 0.75, 0.9) if _alike(found, s := scores(t))), right + 1),
+    }
+    _compare(found, right, mistakes, "these are other means; are they over all triggers of the ResNet, each counted once?")
+
+
+# Chapter 12 -----------------------------------------------------------------------------------------------------------------------------
+
+
+@_of("the learned bias of the first stage's first head for the query in the middle of the map, keys in rows and columns as on the map")
+def check_bias_map(mine: Any, tier: str | Tier) -> None:
+    """A square of numbers, of the trained CMT."""
+    found = _numbers(mine, "a square of numbers")
+    bias = models.load("cmt", tier).stages[0].bias.detach().cpu().double().numpy()  # type: ignore[union-attr, index]
+    queries, keys = (round(n**0.5) for n in bias.shape[1:])
+    middle = queries * (queries // 2) + queries // 2
+    right = bias[0, middle].reshape(keys, keys)
+    _refuse(found.size != right.size, f"this query looks at {keys} x {keys} keys, one number each; what came has the shape {found.shape}.")
+    _refuse(found.shape != right.shape, "give the keys their places: rows and columns of the map.")
+    untrained = models.untrained("cmt", tier).stages[0].bias.detach().cpu().double().numpy()  # type: ignore[union-attr, index]
+    mistakes = {
+        "this is the untrained network.": lambda: untrained[0, middle].reshape(keys, keys),
+        "this is another head: the first is asked for.": lambda: next(
+            (h for b in bias[1:] if _alike(found, h := b[middle].reshape(keys, keys))), right + 1
+        ),
+        "rows and columns are exchanged.": lambda: right.T,
+    }
+    _compare(found, right, mistakes, "this is the bias of another query; the middle is row and column side // 2 of the map of queries.")
 
 
 # Chapter 13 -----------------------------------------------------------------------------------------------------------------------------
