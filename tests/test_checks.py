@@ -265,17 +265,14 @@ def test_target_images(says, solve):
     cards = models.cards("scenes", study="fine-tuning")
     images = data.load("scenes", n=64)
     before, tuned = {"vit_cls-0": models.load("vit_cls")}, {"vit_to_texture-0": models.load("vit_to_texture")}
-    context = {
-        "tier": "scenes",
+    given = ("scenes", before, tuned, images)
+    chapter = dict(zip(("tier", "before", "tuned", "images"), given, strict=True)) | {
         "targets": ["vit_to_texture"],
         "cards": cards,
         "first_seed": 0,
-        "before": before,
-        "tuned": tuned,
-        "images": images,
     }
-    assert solve("ex-target-images", sweep=sweep, np=np, **context) == "Right."
-    check, given = checks.check_target_images, tuple(context.values())
+    assert solve("ex-target-images", sweep=sweep, np=np, **chapter) == "Right."
+    check = checks.check_target_images
     both = sweep({"a": before["vit_cls-0"], "b": tuned["vit_to_texture-0"]}, images).block("a", "b").to_numpy()
     assert "first task" in says(check, {"texture": np.diag(both)}, *given)
     assert "each with itself" in says(check, {"texture": both}, *given)
