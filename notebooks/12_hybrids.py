@@ -203,7 +203,7 @@ book.sign(fig, range(3))
 # ## What each part is worth
 #
 # The same network without its convolutional stem (one strided convolution is left), without local perception units, and without the convolutions of the feed-forward parts;
-# 16,000 images and four starts each. So short a run tells how fast a network learns, not how good it gets.
+# 16,000 images and three starts each. So short a run tells how fast a network learns, not how good it gets.
 #
 # :::{guess} Which of the three will be missed most?
 # - The stem, which turns pixels into tokens

@@ -107,7 +107,7 @@ plots.sign(fig, plots.provenance("analytic", []))
 # - They cannot be told apart
 # :::
 
-# %% mystnb={"figure": {"name": "fig-mvit-ablation", "caption": "Accuracy on 2,000 test images. Above the line: MViT, CMT and ViT after 64,000 scenes. Below: variants of MViT after 16,000. One dot for each start: three or four where claims compare them. Bars: 95 % Wilson intervals."}, "image": {"alt": "Dot plot of accuracy with intervals, one row per network: three networks of equal training above a line, and settings of MViT below it, with one to three dots each. Dots of one row that lie far apart say that the luck of the start outweighs the setting."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-mvit-ablation", "caption": "Accuracy on 2,000 test images. Above the line: MViT, CMT and ViT after 64,000 scenes. Below: variants of MViT after 16,000. One dot for each start: three where claims compare them. Bars: 95 % Wilson intervals."}, "image": {"alt": "Dot plot of accuracy with intervals, one row per network: three networks of equal training above a line, and settings of MViT below it, with one to three dots each. Dots of one row that lie far apart say that the luck of the start outweighs the setting."}} tags=["hide-input"]
 VARIANTS = {
     "whole": "stride 4, convolution, normalised skip",
     "stride_1": "keys and values: stride 1",
