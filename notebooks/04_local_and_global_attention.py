@@ -486,19 +486,19 @@ book.tables(recorded)
 # %% [markdown]
 # ## What it means
 #
-# :::{finding} R21-8 summary not testable here; R21-8 low > 0.5; R21-8 @ cifar10 low > 0.5; R21-10 summary not testable here; R21-11 summary not testable here
+# :::{finding} R21-8 summary not testable here; R21-8 low > 0.5; R21-8 @ cifar10 low > 0.5; R21-10 summary not testable here; R21-11 summary not testable here; R21-8 @ tiny low > 0.5
 # :title: Local heads
 # **Our small ViTs cannot test what the paper says about local heads.** The most local head of the first block reaches {claim}`R21-8` of the uniform distance on
-# Scenes, and {claim}`R21-8 @ cifar10` on CIFAR-10: there is none.
+# Scenes, {claim}`R21-8 @ tiny` on photographs, and {claim}`R21-8 @ cifar10` on CIFAR-10: there is none.
 # So there is none to lose with little data ({claim}`R21-10`, the most local head's distance after little data over that after much), and no near and far subsets of
 # heads of which one could resemble a ResNet more ({claim}`R21-11`, a mean
 # correlation over subsets whose distances differ by a few per cent).
 # :::
 #
-# :::{finding} R21-9 low > 0.5; R21-9 @ cifar10 low > 0.5; R21-9 beyond_control no; R21-9 summary not testable here
+# :::{finding} R21-9 low > 0.5; R21-9 @ cifar10 low > 0.5; R21-9 beyond_control no; R21-9 summary not testable here; R21-9 @ tiny low > 0.5
 # :title: Global heads
 # **All heads at the top are global, and this proves nothing.** The most local head of the top two blocks reaches {claim}`R21-9` of the uniform distance,
-# {claim}`R21-9 @ cifar10` on CIFAR-10. The untrained network passes better, with heads at
+# {claim}`R21-9 @ tiny` on photographs, {claim}`R21-9 @ cifar10` on CIFAR-10. The untrained network passes better, with heads at
 # exactly 1: *global* is where a ViT starts, and no training can put the claim beyond that.
 # **Global heads need not be averages**: some trained heads look at few patches, near and far ({numref}`fig-attention-entropy`).
 # :::

@@ -493,7 +493,8 @@ book.panel("R21-12")
 # %% [markdown]
 # ## The same on natural images
 #
-# The ResNet of CIFAR-10 is wider than that of Scenes, and was trained longer, with other rates and augmentation ({ref}`sec-data`).
+# Tiny ImageNet is photographs at the size and patch of Scenes, with one network of a kind. The ResNets there and of CIFAR-10 are wider than that of Scenes, and learned at
+# other rates and with other augmentation ({ref}`sec-data`).
 
 # %% tags=["hide-input"]
 recorded = book.recorded("width")
@@ -517,18 +518,18 @@ book.tables(recorded)
 # %% [markdown]
 # ## What it means
 #
-# :::{finding} R21-12 summary holds; R21-12 beyond_control yes; R21-13 summary holds; R21-12 @ cifar10 low > 1; R21-13 @ cifar10 high < 0
+# :::{finding} R21-12 summary holds; R21-12 beyond_control yes; R21-13 summary holds; R21-12 @ cifar10 low > 1; R21-13 @ cifar10 high < 0; R21-12 @ tiny low > 1; R21-13 @ tiny high < 0
 # :title: How wide, how early
-# **After the first block the ViT's field is wider than the ResNet's.** The ratio of widths is {claim}`R21-12` on Scenes, {claim}`R21-12 @ cifar10` on CIFAR-10, and
+# **After the first block the ViT's field is wider than the ResNet's.** The ratio of widths is {claim}`R21-12` on Scenes, {claim}`R21-12 @ tiny` on photographs, {claim}`R21-12 @ cifar10` on CIFAR-10, and
 # larger than that of untrained networks.
-# **The ViT's field reaches most of its final width much earlier in depth.** ViT minus ResNet, as a share of the depth: {claim}`R21-13`, {claim}`R21-13 @ cifar10` on
-# CIFAR-10.
+# **The ViT's field reaches most of its final width much earlier in depth.** ViT minus ResNet, as a share of the depth: {claim}`R21-13`, {claim}`R21-13 @ tiny` on
+# photographs, {claim}`R21-13 @ cifar10` on CIFAR-10.
 # :::
 #
-# :::{finding} R21-14 summary holds in part; R21-14 direction reversed; R21-14 beyond_control no; R21-14 @ cifar10 direction reversed
+# :::{finding} R21-14 summary holds in part; R21-14 direction reversed; R21-14 beyond_control no; R21-14 @ cifar10 direction reversed; R21-14 @ tiny direction reversed
 # :title: The centre
 # **The skip connection adds to the centre, and the centre is there without it.** Share of the own patch after the sum minus before it, late attention:
-# {claim}`R21-14`, {claim}`R21-14 @ cifar10` on CIFAR-10. Before the sum the own patch is
+# {claim}`R21-14`, {claim}`R21-14 @ tiny` on photographs, {claim}`R21-14 @ cifar10` on CIFAR-10. Before the sum the own patch is
 # ahead of every other as well. And the difference alone shows no learning: it is larger in an untrained ViT. Training moves the centre *into* the branch.
 # :::
 #
@@ -561,7 +562,7 @@ book.tables(recorded)
 # - On images of 64 by 64 pixels, cut into 8 by 8 patches, there is little room between local and global, and the theoretical field of our ResNet covers the whole
 #   image before its last stage. The paper's images have 224 by 224 pixels.
 # - In the last block of the ViT with a class token the patches are not read by anything ({ref}`sec-attention`): their fields there were never trained for.
-# - CIFAR-10 has one network of a kind.
+# - Photographs and CIFAR-10 have one network of a kind.
 # :::
 #
 # ## Quiz

@@ -431,7 +431,8 @@ book.panel("R21-17")
 # %% [markdown]
 # ## The same on natural images
 #
-# The ResNet of CIFAR-10 is wider than that of Scenes, and was trained longer, with other rates and augmentation ({ref}`sec-data`).
+# Tiny ImageNet is photographs at the size and patch of Scenes, with one network of a kind. The ResNets there and of CIFAR-10 are wider than that of Scenes, and learned at
+# other rates and with other augmentation ({ref}`sec-data`).
 
 # %%
 recorded = book.recorded("lines")
@@ -472,15 +473,15 @@ book.tables(recorded)
 # anything.
 # :::
 #
-# :::{finding} R21-16 direction holds; R21-16 beyond_control no; R21-16 @ cifar10 direction holds; R21-16 @ cifar10 beyond_control no
+# :::{finding} R21-16 direction holds; R21-16 beyond_control no; R21-16 @ cifar10 direction holds; R21-16 @ cifar10 beyond_control no; R21-16 @ tiny direction holds; R21-16 @ tiny beyond_control no
 # :title: Skip connections outweigh branches more in a ViT, by birth
-# Norm ratio, ViT over ResNet: {claim}`R21-16` on Scenes, {claim}`R21-16 @ cifar10` on CIFAR-10. For untrained networks the factor is far larger. The order of the families
+# Norm ratio, ViT over ResNet: {claim}`R21-16` on Scenes, {claim}`R21-16 @ tiny` on photographs, {claim}`R21-16 @ cifar10` on CIFAR-10. For untrained networks the factor is far larger. The order of the families
 # comes with their architecture and initial weights.
 # :::
 #
-# :::{finding} R21-15 summary holds in part; R21-15 low > 0; R21-15 beyond_control yes; R21-15 @ cifar10 low > 0
+# :::{finding} R21-15 summary holds in part; R21-15 low > 0; R21-15 beyond_control yes; R21-15 @ cifar10 low > 0; R21-15 @ tiny low > 0
 # :title: One of the paper's two phases is learned, and it is in the MLP
-# In the lower half, the skip connection around the MLP carries the class token more than the patches: log ratio, class token minus patches, {claim}`R21-15` on Scenes,
+# In the lower half, the skip connection around the MLP carries the class token more than the patches: log ratio, class token minus patches, {claim}`R21-15` on Scenes, {claim}`R21-15 @ tiny` on photographs,
 # {claim}`R21-15 @ cifar10` on CIFAR-10; untrained, it is the other way round. Attention and MLP do different things ({numref}`fig-phases`), and an average over both hides
 # what each does.
 # :::

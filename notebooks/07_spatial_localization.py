@@ -562,7 +562,8 @@ book.keep(
 # %% [markdown]
 # ## The same on natural images
 #
-# The ResNet of CIFAR-10 is wider than that of Scenes, and was trained longer, with other rates and augmentation ({ref}`sec-data`).
+# Tiny ImageNet is photographs at the size and patch of Scenes, with one network of a kind. The ResNets there and of CIFAR-10 are wider than that of Scenes, and learned at
+# other rates and with other augmentation ({ref}`sec-data`).
 
 # %%
 recorded, recorded_probes = book.recorded("place"), book.recorded("maps")
@@ -600,15 +601,15 @@ book.tables(recorded)
 #
 # ### What we found
 #
-# :::{finding} R21-19 direction holds; R21-19 beyond_control no; R21-19 @ cifar10 direction holds; R21-19 @ cifar10 beyond_control no
+# :::{finding} R21-19 direction holds; R21-19 beyond_control no; R21-19 @ cifar10 direction holds; R21-19 @ cifar10 beyond_control no; R21-19 @ tiny direction holds; R21-19 @ tiny beyond_control no
 # :title: Tokens of a ViT with a class token keep their place, and did so before training
-# Own patch minus others, ViT minus ResNet: {claim}`R21-19` on Scenes, {claim}`R21-19 @ cifar10` on CIFAR-10. The untrained pair differs by more. What the claim describes
+# Own patch minus others, ViT minus ResNet: {claim}`R21-19` on Scenes, {claim}`R21-19 @ tiny` on photographs, {claim}`R21-19 @ cifar10` on CIFAR-10. The untrained pair differs by more. What the claim describes
 # is the architecture, and training takes away from it: from the first block to the last the lead of the own patch shrinks ({numref}`fig-place-depth`).
 # :::
 #
-# :::{finding} R21-20 low > 0; R21-20 beyond_control no; R21-20 @ cifar10 low > 0; R21-20 @ cifar10 beyond_control no
+# :::{finding} R21-20 low > 0; R21-20 beyond_control no; R21-20 @ cifar10 low > 0; R21-20 @ cifar10 beyond_control no; R21-20 @ tiny low > 0; R21-20 @ tiny beyond_control no
 # :title: Corner tokens lean towards the edge, less than corner patches do
-# Corner tokens, CKA with edge minus interior patches: {claim}`R21-20` on Scenes, {claim}`R21-20 @ cifar10` on CIFAR-10. Nothing here says that a network adds to what the pixels bring.
+# Corner tokens, CKA with edge minus interior patches: {claim}`R21-20` on Scenes, {claim}`R21-20 @ tiny` on photographs, {claim}`R21-20 @ cifar10` on CIFAR-10. Nothing here says that a network adds to what the pixels bring.
 # :::
 #
 # :::{finding} R21-21 direction holds; R21-21 beyond_control yes; R21-21 @ cifar10 low > 0

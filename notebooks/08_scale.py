@@ -377,7 +377,8 @@ book.panel("R21-24")
 # On CIFAR-10 there are no networks of other data sizes. Two things were recorded there: the probes of its own networks, and how well the networks
 # *trained on Scenes* serve CIFAR-10, whose images were enlarged to 64 pixels for them (Figs F.1 to F.3 of the paper).
 #
-# The ResNet of CIFAR-10 is wider than that of Scenes, and was trained longer, with other rates and augmentation ({ref}`sec-data`).
+# Tiny ImageNet is photographs at the size and patch of Scenes, with one network of a kind. The ResNets there and of CIFAR-10 are wider than that of Scenes, and learned at
+# other rates and with other augmentation ({ref}`sec-data`).
 
 
 # %% tags=["hide-input"]

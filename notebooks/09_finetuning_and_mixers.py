@@ -356,7 +356,8 @@ book.keep(
 # %% [markdown]
 # ## The same on natural images
 #
-# The ResNet of CIFAR-10 is wider than that of Scenes, and was trained longer, with other rates and augmentation ({ref}`sec-data`).
+# Tiny ImageNet is photographs at the size and patch of Scenes, with one network of a kind. The ResNets there and of CIFAR-10 are wider than that of Scenes, and learned at
+# other rates and with other augmentation ({ref}`sec-data`).
 
 # %% tags=["hide-input"]
 recorded = book.recorded("drift")

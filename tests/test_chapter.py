@@ -164,3 +164,12 @@ def test_other_tiers_come_with_their_numbers(monkeypatch):
     monkeypatch.delenv("SEELIKE_BOOK", raising=False)
     assert "cifar10" in [r.tier.name for r in Chapter("03", "scenes").recorded("maps")]
     assert "cifar10" not in [r.tier.name for r in Chapter("03", "cifar10").recorded("maps")]
+
+
+def test_probes_find_ten_images_of_every_class(monkeypatch):
+    asked = []
+    monkeypatch.setattr("seelike.chapter.data.probe", lambda tier, shown, n, seeds: asked.append(shown) or (None, data.load("smoke", n=64)))
+    Chapter("07", "tiny").probe(768, 64, (70, 71))
+    Chapter("07", "scenes").probe(768, 64, (70, 71))
+    Chapter("07", "imagenet").probe(768, 64, (70, 71))
+    assert asked == [6000, 768, 768]

@@ -27,6 +27,7 @@ from seelike.tiers import Tier
 S = TypeVar("S")
 T = TypeVar("T")
 BATCHES = 8  # at least, for an interval over images
+PER_CLASS = 30  # images to draw, so that ten shots of it are among them
 ASKED = 6  # batches, at least, of the images that a probe is asked about
 NEEDS = re.compile(r"\s*#\s*needs:\s*(.+?)\s*$")
 MEANING = {
@@ -116,8 +117,12 @@ class Chapter:
         return chosen.with_batches(size, drop_last=len(chosen) % size > 0)
 
     def probe(self, shown: int, asked: int, seeds: tuple[int, int]) -> tuple[Images | ImageStream, Images | ImageStream]:
-        """Images that probes are fitted to, and others that they are asked about, in batches of one size (`data.probe`)."""
-        shots, test = data.probe(self.tier, shown, asked, seeds)
+        """Images that probes are fitted to, and others that they are asked about, in batches of one size (`data.probe`).
+
+        Where we trained the networks, more than `shown` if that is needed to find ten of every class.
+        """
+        enough = PER_CLASS * self.tier.classes if self.tier.trained_here else 0
+        shots, test = data.probe(self.tier, max(shown, enough), asked, seeds)
         size = max(min(data.BATCH, len(test) // ASKED), 1)
         return shots, test.with_batches(size, drop_last=len(test) % size > 0)
 
