@@ -132,7 +132,7 @@ def _data_sizes(prefix: str, options: dict[str, Any]) -> dict[str, Recipe]:
             distinct=round(share * BASE),
             study="data",
             factors={"share": share, "width": width, "distinct": round(share * BASE)},
-            seeds=STARTS if prefix == "vit_data" and share == 10 else (0,),
+            seeds=STARTS if share == 10 else (0,),
         )
         for key, share in SHARES.items()
     }
@@ -230,8 +230,8 @@ def _ablations() -> dict[str, Recipe]:
         "mvit_none_skip": ("mvit", {"skip": "none"}, (0,)),
         **{f"{name}_whole": (name, {}, STARTS) for name in ("cmt", "mvit")},
     }
-    plain = Recipe("cmt", SHORT, {"convolutions": False}, distinct=10 * BASE, seeds=(), minutes=4, why="a pyramid and nothing else")
-    whole = {name: Recipe(name, SHORT, distinct=10 * BASE) for name in ("cmt", "mvit")}
+    plain = Recipe("cmt", SHORT, {"convolutions": False}, distinct=10 * BASE, minutes=4, why="a pyramid and nothing else")
+    whole = {name: Recipe(name, SHORT, distinct=10 * BASE, seeds=STARTS) for name in ("cmt", "mvit")}
     return {"cmt_plain": plain, **whole} | {
         name: Recipe(
             architecture,
@@ -268,8 +268,8 @@ def _tuned() -> dict[str, Recipe]:
     }
     why = "a ResNet as good as one can be after so few images, for CMT to be compared with"
     return rates | {
-        "resnet_tuned": Recipe("resnet", SHORT, **RATES, distinct=10 * BASE, seeds=(), minutes=3, why=why),
-        "resnet_small_tuned": Recipe("resnet", SHORT, {"width": 8}, **RATES, distinct=10 * BASE, keep=False, seeds=(), minutes=2, why=why),
+        "resnet_tuned": Recipe("resnet", SHORT, **RATES, distinct=10 * BASE, seeds=STARTS, minutes=3, why=why),
+        "resnet_small_tuned": Recipe("resnet", SHORT, {"width": 8}, **RATES, distinct=10 * BASE, keep=False, seeds=STARTS, minutes=2, why=why),
     }
 
 
@@ -352,7 +352,7 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         ),
         **_data_sizes("vit_data", {}),
         **_data_sizes("vit_small_data", SMALL),
-        "resnet_short": Recipe("resnet", SHORT, distinct=10 * BASE),
+        "resnet_short": Recipe("resnet", SHORT, distinct=10 * BASE, seeds=STARTS),
         **_skipless("vit_cls", "vit_data_1000", vit_early_skipless=1, vit_middle_skipless=4, vit_late_skipless=6),
         **_skipless("resnet", "resnet_short", resnet_skipless=3),
         "resnet_small": Recipe("resnet", SHORT, {"width": 8}, distinct=10 * BASE),
