@@ -714,7 +714,7 @@ book.table()
 #
 # :::{finding} T21-7 direction holds; T21-8 direction holds; T21-9 direction holds
 # **Augmentations teach both families shape, and further training alone does not.** Shape bias after the sixth stage minus before the first: {claim}`T21-7` for the ViT,
-# {claim}`T21-8` for the ResNet; minus as long without augmentations, the less of the two: {claim}`T21-9`. Rotations and boxes lower it a little. It jumps where edges take the
+# {claim}`T21-8` for the ResNet. Minus as much training without augmentations: {claim}`T21-9` for the ViT, and above 0 for the ResNet, too. Rotations and boxes lower it a little. It jumps where edges take the
 # place of the image ({numref}`fig-sequence`): there is no texture left to go by.
 # :::
 #
