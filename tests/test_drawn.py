@@ -49,7 +49,7 @@ def test_lines_points_bars_and_areas():
 def test_words_at_ticks_are_told_and_numbers_are_not():
     fig, ax = plt.subplots()
     ax.set_yticks([0, 1], ["ViT\n(CLS)", "ResNet"])
-    ax.set_xticks([10, 20])
+    ax.set_xticks([10, 20], [10, 20])  # labels that are no text
     assert [(r["kind"], r["series"], r["x"], r["y"]) for r in rows(fig)] == [
         ("y tick", "ViT (CLS)", "", "0"),
         ("y tick", "ResNet", "", "1"),

@@ -57,7 +57,7 @@ def maps(ax: Axes) -> list[AxesImage | QuadMesh]:
 def _rows(ax: Axes, few: bool) -> Iterator[Row]:
     for axis, name in ((ax.xaxis, "x"), (ax.yaxis, "y")):
         places: list[float] = list(axis.get_majorticklocs()) if isinstance(axis.get_major_locator(), FixedLocator) else []
-        for place, words in zip(places, axis.get_major_formatter().format_ticks(places), strict=True):
+        for place, words in zip(places, map(str, axis.get_major_formatter().format_ticks(places)), strict=True):
             if not _number(words):
                 at = (_short(place), "") if name == "x" else ("", _short(place))
                 yield f"{name} tick", " ".join(words.split()), *at, ""

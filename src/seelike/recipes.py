@@ -269,7 +269,9 @@ def _tuned() -> dict[str, Recipe]:
     why = "a ResNet as good as one can be after so few images, for CMT to be compared with"
     return rates | {
         "resnet_tuned": Recipe("resnet", SHORT, **RATES, distinct=10 * BASE, seeds=STARTS, minutes=3, why=why),
-        "resnet_small_tuned": Recipe("resnet", SHORT, {"width": 8}, **RATES, distinct=10 * BASE, keep=False, seeds=STARTS, minutes=2, why=why),
+        "resnet_small_tuned": Recipe(
+            "resnet", SHORT, {"width": 8}, **RATES, distinct=10 * BASE, keep=False, seeds=STARTS, minutes=2, why=why
+        ),
     }
 
 
