@@ -553,7 +553,7 @@ book.tables(recorded)
 # %% [markdown]
 # ## What it means
 #
-# :::{finding} G21-2 summary holds; G21-3 summary open; G21-8 summary XXX
+# :::{finding} G21-2 summary holds; G21-3 summary open; G21-8 summary open
 # **At equal size, CMT is more accurate than our ViTs, and cheaper; than a well tuned ResNet it is not.** The difference in accuracy after 64,000 scenes is {claim}`G21-2` against
 # ViTs, with fewer than half of the multiplications ({numref}`fig-cmt-compute`), and {claim}`G21-3` against ResNets at a rate of their own. At equal multiplications, which is the
 # paper's main claim, CMT is ahead of ViTs ({claim}`G21-8`), and not of ResNets: narrow ones that learn at a good rate are as accurate as it is. All of them are right on nearly all
