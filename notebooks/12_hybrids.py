@@ -105,7 +105,9 @@ plots.sign(fig, plots.provenance("analytic", []))
 EQUAL = ("cmt", "vit_data_1000", "resnet_short")  # of equal training
 TUNED = "resnet_tuned"  # as long, at a rate of its own
 cards = models.cards(book.tier)
-every = {name: card for (name, _), card in sorted(cards.items())[::-1]}  # first seeds
+every = {
+    name: card for (name, _), card in sorted(cards.items())[::-1]
+}  # first seeds
 shown = [n for n in (*EQUAL, TUNED, "mvit", "vit_cls", "resnet") if n in every]
 
 
