@@ -168,7 +168,7 @@ def test_other_tiers_come_with_their_numbers(monkeypatch):
 
 def test_probes_find_ten_images_of_every_class(monkeypatch):
     asked = []
-    monkeypatch.setattr("seelike.chapter.data.probe", lambda tier, shown, n, seeds: asked.append(shown) or (None, data.load("smoke", n=64)))
+    monkeypatch.setattr("seelike.chapter.data.probe", lambda tier, shown, n, seeds: asked.append(shown) or (data.load("smoke", n=64),) * 2)
     Chapter("07", "tiny").probe(768, 64, (70, 71))
     Chapter("07", "scenes").probe(768, 64, (70, 71))
     Chapter("07", "imagenet").probe(768, 64, (70, 71))

@@ -28,7 +28,7 @@ def test_smoke_has_64():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("imagnet",), "no tier 'imagnet': expected one of smoke, scenes, cifar10, .*or the path of a cast file"),
+        (("imagnet",), "no tier 'imagnet': expected one of smoke, scenes, .*cifar10, .*or the path of a cast file"),
         (("scenes", "val"), "no split 'val'"),
         (("scenes", "test", 0), "at least 1, got 0"),
         (("scenes", "test", 10**9), "at most 200,000 at a time, got n=1,000,000,000: ask for fewer"),

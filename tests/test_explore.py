@@ -410,14 +410,14 @@ class TestOnTheSite:
         row = weights[0, 1] / weights[0, 1].sum()
         far = (row[1:] * np.hypot(*np.mgrid[:8, :8]).ravel()).sum() / row[1:].sum()
         words = panels.first.inner_text()
-        assert f"{far:.1f} patches away" in words and f"class token {100 * row[0]:.0f} %" in words
+        assert f"{far:.1f} patches away" in words and f"class token {100 * row[0]:.0f}\xa0%" in words
         slide(box, "Block", 20)
         assert f"after block {len(networks[0]['blocks'])} " in told.inner_text()
         large = shown(page, "tokens-0")
         alike = specimens.unpacked(large["similar"][-1], 64, 64)[0]
         assert f"own patch {alike[0]:.2f}, rank {1 + (alike > alike[0]).sum()} of 64" in panels.nth(-2).inner_text()
         share = specimens.unpacked(large["field"][-1], 64, 64)[0] ** 2
-        assert f"{100 * share[0] / share.sum():.0f} % of its field" in panels.last.inner_text()
+        assert f"{100 * share[0] / share.sum():.0f}\xa0% of its field" in panels.last.inner_text()
         button = box.get_by_role("button", name="Ask the class token")
         button.click()
         assert told.inner_text().startswith("The class token") and "no place" in panels.last.inner_text()

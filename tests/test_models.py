@@ -247,10 +247,10 @@ def test_the_course_of_a_run_in_stages(monkeypatch, tmp_path):
     monkeypatch.setenv("SEELIKE_ZOO", str(tmp_path))
     (tmp_path / "scenes").mkdir()
     start = put(tmp_path / "scenes", "vit_cls", 0, curve=[{"accuracy": 0.1}, {"accuracy": 0.2}])
-    tuned = put(tmp_path / "scenes", "vit_augmented", 0, curve=[{"accuracy": 0.3 + i / 100} for i in range(6)])
+    tuned = put(tmp_path / "scenes", "vit_augmented_long", 0, curve=[{"accuracy": 0.3 + i / 100} for i in range(6)])
     assert [p["accuracy"] for p in cards.course(tuned, 3)] == pytest.approx([0.2, 0.31, 0.33, 0.35])
     points = [{"images": 0.0, "accuracy": 0.5}, *({"accuracy": 0.6 + i / 100} for i in range(4))]
-    own = put(tmp_path / "scenes", "vit_augmented", 1, curve=points)  # it was measured before its first step
+    own = put(tmp_path / "scenes", "vit_augmented_long", 1, curve=points)  # it was measured before its first step
     assert [p["accuracy"] for p in cards.course(own, 2)] == pytest.approx([0.5, 0.61, 0.63])
     for card, stages in ((start, 2), (tuned, 7), (own, 5)):
         with pytest.raises(ValueError, match=f"{card.label} has no course of {stages} stages"):

@@ -35,11 +35,12 @@ def numbers() -> list[str]:
 
 @lru_cache(64)
 def rows(chapter: str, tier: str) -> list[Row]:
-    """All that a chapter recorded, on the site of a tier: at its own tier, at other recorded ones, and on published data."""
+    """All that a chapter recorded, on the site of a tier: at its own tier, on published data, and but for matrices at other recorded tiers."""
     found: list[Row] = []
     for place in scorecard.places(tier):
         for section, entries in claims.results(place, chapter).items():
-            found += [(place, section, *rest) for rest in _flat(entries)]
+            whole = place in (claims.key(tier), claims.DATA)  # matrices of other tiers would be most of the site's tables
+            found += [(place, section, *rest) for rest in _flat(entries) if whole or rest[2] == ""]
         for claim in ledger.ledger().values():
             analyses = claims.panel(claim.id, place) if claim.chapter == chapter else {}
             found += [

@@ -35,7 +35,7 @@
     const overs = [0, 1].map(() => svg("svg", { viewBox: `0 0 ${N} ${N}`, "aria-hidden": "true" }));
     const titles = ["Image with its trigger", "What the method sees"];
     const pictures = canvases.map((canvas, i) => html("div", { class: "explain-picture" }, html("b", {}, titles[i]), html("div", {}, canvas, overs[i])));
-    const plot = svg("svg", { class: "explain-plot", role: "img", "aria-label": "Intersection over union of the two boxes against the threshold; the sentence below gives its value." });
+    const plot = svg("svg", { class: "explain-plot", role: "img", "aria-label": "Intersection over union of the two boxes at every cut; the sentence below gives its value." });
     const told = html("p", { class: "explain-told", role: "status" });
     const key = html("p", { class: "explore-scale", "aria-hidden": "true" }, "0", scale(), "1");
     const side = html("div", { class: "explain-side" }, plot, told);

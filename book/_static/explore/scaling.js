@@ -38,7 +38,7 @@
     const { points, provenance } = data["scaling-data"], least = 8; // points that a fit of four constants should have
     const floors = [null, ...Array.from({ length: 16 }, (_, i) => i / 100)];
     const at = { seen: points.length - 3, floor: null };
-    const counts = Array.from({ length: points.length - least }, (_, i) => i + least);
+    const counts = Array.from({ length: points.length - least + 1 }, (_, i) => i + least);
     const seen = slider("Points that the laws may see", counts, counts.indexOf(at.seen), (value) => { at.seen = value; draw(); }, (v) => `${v} of ${points.length}`);
     const floor = slider("Floor", floors, 0, (value) => { at.floor = value; draw(); }, (v) => (v === null ? "fitted" : v.toFixed(2)));
     const picture = svg("svg", { role: "img", "aria-label": "Error against compute on logarithmic axes, with two fitted laws; the sentence below gives what they miss." });
