@@ -35,7 +35,7 @@ def numbers() -> list[str]:
 
 @lru_cache(64)
 def rows(chapter: str, tier: str) -> list[Row]:
-    """All that a chapter recorded, on the site of a tier: at its own tier, on published data, and but for matrices at other recorded tiers."""
+    """All that a chapter recorded at the tier of a site and on published data, and at other recorded tiers all but matrices."""
     found: list[Row] = []
     for place in scorecard.places(tier):
         for section, entries in claims.results(place, chapter).items():
