@@ -104,8 +104,8 @@ scenes.sample(1000, seed=0, correlation=0.5).to_dataset()
 # ## The cast
 #
 # Four kinds of network, all timm's own classes {cite:p}`dosovitskiy2021,he2016,tolstikhin2021`, at sizes that train in minutes on one
-# core. Each has eight {term}`blocks <block>`. On Scenes they have about equally many parameters; the ResNets of CIFAR-10 and of Tiny ImageNet are half as wide
-# again, because a ResNet learned too little there at the same width, and the ViT of Tiny ImageNet is a third wider, with four heads. ViT and {term}`Mixer <MLP-Mixer>` cut an image into 64 {term}`patches <patch>`. *ViT (CLS)* and
+# core. Each has eight {term}`blocks <block>`. On Scenes they have about equally many parameters; the ResNet of CIFAR-10 is half as wide again, because it
+# learned too little at the same width, that of Tiny ImageNet took over this width, and the ViT there is a third wider, with four heads. ViT and {term}`Mixer <MLP-Mixer>` cut an image into 64 {term}`patches <patch>`. *ViT (CLS)* and
 # *ViT (GAP)* differ only in where the answer is read: the first has a {term}`class token` and reads it there, the second has none and reads the mean of all
 # {term}`tokens <token>` ({term}`GAP`). Networks that differ only in their {term}`seed` measure chance. The {term}`accuracy-matched <accuracy-matched control>` ViT
 # was stopped early, at an accuracy fixed near that of the ResNet of seed 0;
@@ -138,8 +138,8 @@ table.style.format(styles).hide()
 # and was trained in four runs, one after the other: a first (`resnet_first`), two with grey squares on the images (cutout) and softened labels (`resnet_second`,
 # `resnet_third`), and a short one
 # at low rates without squares. The table adds them up. Each run was measured on the test images before the next was planned, until 90 % were passed. So its accuracy
-# is somewhat too high, and its interval does not cover that. The pair of Tiny ImageNet saw its 100,000 photographs about four times, with softened labels; how long was decided by
-# time, and by no look at the test images.
+# is somewhat too high, and its interval does not cover that. The pair of Tiny ImageNet saw its 100,000 photographs about four times, with softened labels, which is what time allowed;
+# the ViT's recipe had been tried once before, and measured on the test images, the ResNet's had not.
 #
 # Later chapters bring relatives with them: networks trained on less data, without some skip connections, at other widths, with a backdoor, or fine-tuned to another
 # question, and two hybrids of ViT and CNN.

@@ -219,8 +219,9 @@ spot_maps(earlier, partial(book.sign, seeds=book.seeds[:1] or [0]))
 # :::{explore} tokens
 # :::
 #
-# Go from the object to the background and watch the heads of the first block: on the heart, patches of the object attend mostly to the object, and patches of the
-# background to the background, near and far. Likeness draws them more than nearness. The mean distance of {ref}`sec-attention` averages over both.
+# Go from the object to the background and watch the heads of the first block. In the ViT with a class token, patches of the heart give the heart several times the attention
+# that an even look would, in every head; patches of the background look as far as an even look does, and avoid the heart. In the untrained ViT neither is so. It is one image,
+# but it shows what the mean distance of {ref}`sec-attention` averages over: what draws these heads is likeness, near or far.
 
 # %% [markdown]
 # ### And the edge?
@@ -568,9 +569,11 @@ book.keep(
 # %%
 recorded, recorded_probes = book.recorded("place"), book.recorded("maps")
 
-# %% mystnb={"figure": {"name": "fig-recorded-localization", "caption": "Recorded at other tiers: CKA of four positions of the last block with every input patch, on one colour scale a tier; rows as above."}, "image": {"alt": "Grids of small heat maps recorded at other tiers, one row per network, and columns for four positions, each marked by a white ring."}} tags=["hide-input"]
+
+# %% mystnb={"figure": {"name": "fig-recorded-localization", "caption": "Recorded on photographs (at the first of the other tiers): CKA of four positions of the last block with every input patch, on one colour scale; rows as above."}, "image": {"alt": "Grids of small heat maps recorded at other tiers, one row per network, and columns for four positions, each marked by a white ring."}} tags=["hide-input"]
 # needs: any recorded
-for other in recorded[:1]:  # a figure cell shows one figure
+def recorded_maps(other):
+    """The four positions of the networks of another tier."""
     held = {
         n.rpartition("-")[0] or n: t for n, t in other.sections["place"].items()
     }
@@ -579,9 +582,20 @@ for other in recorded[:1]:  # a figure cell shows one figure
         partial(book.sign, recorded=[other]),
     )
 
-# %% mystnb={"figure": {"name": "fig-recorded-probes", "caption": "Recorded at other tiers, one row each: ten-shot accuracy of single positions, as above."}, "image": {"alt": "Recorded at other tiers, one row each. Left: line plot of mean ten-shot accuracy of single positions against relative depth. Right: heat maps of accuracy at each position of the last block, one per network."}} tags=["hide-input"]
+
+for other in recorded[:1]:  # a figure cell shows one figure
+    recorded_maps(other)
+
+# %% mystnb={"figure": {"name": "fig-recorded-localization-2", "caption": "The same at the next tier, CIFAR-10, where there is a ViT with average pooling."}, "image": {"alt": "A grid of small heat maps recorded at another tier, one row per network, and columns for four positions, each marked by a white ring. The ViT with average pooling and the ResNet are dark under their rings, the ViT with a class token less so."}} tags=["hide-cell"]
+# needs: any recorded
+for other in recorded[1:2]:
+    recorded_maps(other)
+
+
+# %% mystnb={"figure": {"name": "fig-recorded-probes", "caption": "Recorded on photographs (at the first of the other tiers): ten-shot accuracy of single positions, as above, among 200 classes."}, "image": {"alt": "Recorded at another tier. Left: line plot of mean ten-shot accuracy of single positions against relative depth. Right: heat maps of accuracy at each position of the last block, one per network."}} tags=["hide-input"]
 # needs: any recorded_probes
-for other in recorded_probes[:1]:
+def recorded_accuracy(other):
+    """Accuracy of single positions of the networks of another tier."""
     layers, held = (
         dict(sorted(other.sections[of].items(), key=lambda each: rank(each[0])))
         for of in ("layers", "maps")
@@ -592,6 +606,15 @@ for other in recorded_probes[:1]:
     token_probes(axes, layers, held, 1 / other.tier.classes)
     axes[0].set_title(other.tier.title)
     book.sign(fig, recorded=[other])
+
+
+for other in recorded_probes[:1]:
+    recorded_accuracy(other)
+
+# %% mystnb={"figure": {"name": "fig-recorded-probes-2", "caption": "The same at the next tier, CIFAR-10, where there is a ViT with average pooling."}, "image": {"alt": "Recorded at another tier. Left: line plot of mean ten-shot accuracy of single positions against relative depth; the ViT with average pooling and the ResNet end above the ViT with a class token. Right: heat maps of accuracy at each position of the last block, one per network."}} tags=["hide-cell"]
+# needs: any recorded_probes
+for other in recorded_probes[1:2]:
+    recorded_accuracy(other)
 
 # %%
 book.tables(recorded)

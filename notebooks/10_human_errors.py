@@ -714,8 +714,8 @@ book.table()
 #
 # :::{finding} T21-7 direction holds; T21-8 direction holds; T21-9 direction holds
 # **Augmentations teach both families shape, and further training alone does not.** Shape bias after the sixth stage minus before the first: {claim}`T21-7` for the ViT,
-# {claim}`T21-8` for the ResNet. Minus as much training without augmentations: {claim}`T21-9` for the ViT, and above 0 for the ResNet, too. Rotations and boxes lower it a little. It jumps where edges take the
-# place of the image ({numref}`fig-sequence`): there is no texture left to go by.
+# {claim}`T21-8` for the ResNet. Minus as much training without augmentations: {claim}`T21-9` for the ViT, and above 0 for the ResNet, too. Rotations and boxes lower it, in
+# ResNets clearly; it jumps where edges take the place of the image ({numref}`fig-sequence`). With edges the ViT loses accuracy on plain images as well, and gets most of it back.
 # :::
 #
 # **Networks that see alike err alike.** Over all pairs of our networks, those whose layers are more similar have more consistent errors, and their accuracies do not explain it

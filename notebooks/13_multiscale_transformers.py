@@ -24,7 +24,7 @@
 # :title: What we found
 # Our MViTs are more accurate than ViTs of their size ({claim}`F21-2`), with fewer multiplications. Before any training their heads already look differently far, more so than a
 # ViT's ({claim}`F21-6` of the uniform distance); this comes from grids and from a norm, and nothing of it is learned. After training, the paper's contrast, distances that rise
-# with depth in a ViT and less so in MViT, is not there to be seen: starts of one network differ by more than the two ({claim}`F21-7`).
+# with depth in a ViT and less so in MViT, is not there to be seen: three pairs of starts leave its sign open ({claim}`F21-7`).
 # :::
 #
 # ## The question

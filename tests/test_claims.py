@@ -342,3 +342,16 @@ def test_damaged_numbers_are_a_sentence(places, text, message):
     (project.PUBLISHED / "scenes" / "03.json").write_text(text)
     with pytest.raises(ValueError, match=message):
         claims.results("scenes", "03")
+
+
+def test_sentences_that_rest_on_more_than_the_ledgers_answers():
+    """Chapters 3, 8 and 12: accuracies of the pair of photographs, a part of a claim, and one network beside three."""
+    from seelike import cards
+
+    pair = [card for (name, _), card in cards.cards("tiny").items() if name in ("vit_cls", "resnet")]
+    assert abs(pair[0].accuracy - pair[1].accuracy) < 0.02 and len(pair) == 2
+    assert claims.recorded_of("R21-26", "tiny").parts["class token"].interval().low > 0
+    ours = claims.recorded_of("G21-7", "scenes").estimate
+    against = [a for a in claims.panel("G21-7", "scenes").values() if "CMT without convolutions" in a.choices.values()]
+    flat = [a.estimate for a in against if {"all positions", "block outputs", "64,000 images"} <= set(a.choices.values())]
+    assert len(flat) == 1 and 0 < flat[0] < ours / 3

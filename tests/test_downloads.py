@@ -50,3 +50,12 @@ def test_other_analyses_stand_in_the_table_of_their_claims_chapter(results):
 
 def test_a_chapter_without_numbers_has_no_table(results):
     assert downloads.rows("00", "scenes") == [] and "00" in downloads.numbers()
+
+
+def test_a_chapter_of_somebodys_own_tier_does_not_borrow_tables(results):
+    """What the book's figure of the same name shows is no data of theirs."""
+    for tier, figures in (("scenes", {"fig-a": "panel\n1\n", "fig-b": "panel\n1\n"}), ("cifar10", {"fig-a": "panel\n2\n"})):
+        folder = project.pages(tier)
+        folder.mkdir(parents=True)
+        (folder / "03_x.ipynb").write_text(json.dumps({"metadata": {"seelike": {"figures": figures}}}))
+    assert downloads.figures("cifar10") == {"fig-a": "panel\n2\n"} and len(downloads.figures("scenes")) == 2

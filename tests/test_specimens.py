@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn.functional import avg_pool2d
 
 from seelike import backdoors, capture, claims, data, models, saliency, scenes, specimens
 
@@ -68,6 +69,26 @@ def test_recorded_heads_are_those_of_the_zoo():
             again = specimens.heads(model, images.images[int(i) : int(i) + 1])
             for text, new in zip(found, again, strict=True):
                 assert np.abs(specimens.unpacked(text, -1) - specimens.unpacked(new, -1)).max() <= LEVEL, name
+
+
+def test_what_chapter_7_says_of_the_first_block():
+    """Shares of attention that stay on the object and on the background, over those of an even look."""
+    mask = scenes.sample(specimens.ALIKE, specimens.SEED).mask[0]
+    cover = avg_pool2d(mask[None, None].float(), 8).flatten().numpy()
+    object_, background = cover > 0.5, cover < 0.05
+    places = np.stack(np.mgrid[:8, :8]).reshape(2, -1)
+    far = np.hypot(*(places[:, :, None] - places[:, None]))
+    for name, held in TOKENS["images"]["0"]["heads"].items():
+        if name.startswith("vit_gap"):
+            continue
+        weights = specimens.unpacked(held[0], 3, 65, 65)[:, 1:, 1:] ** 2
+        weights = weights / weights.sum(-1, keepdims=True)
+        kept = [weights[:, rows][:, :, rows].sum(-1).mean(-1) / rows.mean() for rows in (object_, background)]
+        reach = ((weights * far).sum(-1) / far.mean(-1))[:, background].mean(-1)
+        if "untrained" in name:
+            assert np.abs(np.array(kept) - 1).max() < 0.1
+        else:
+            assert kept[0].min() > 2.5 and kept[1].min() > 1.1 and np.abs(reach - 1).max() < 0.15
 
 
 def test_recorded_explanations_are_those_of_the_zoo():

@@ -75,8 +75,8 @@ def write(site: Path, tier: str) -> list[Path]:
 
 def figures(tier: str) -> dict[str, str]:
     """What the figures of a tier's executed chapters show, as CSV, by the figure's name; nothing of those that show no numbers."""
-    folders = (project.pages(project.DEFAULT), project.pages(tiers.get(tier).name))
-    tables = {name: held for folder in folders for note in project.notes(folder).values() for name, held in note.get("figures", {}).items()}
+    notes = project.notes(project.pages(project.DEFAULT)) | project.notes(project.pages(tiers.get(tier).name))  # chapter by chapter
+    tables = {name: held for note in notes.values() for name, held in note.get("figures", {}).items()}
     return {name: held for name, held in tables.items() if held.count("\n") > 1}
 
 

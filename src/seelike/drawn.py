@@ -62,13 +62,13 @@ def _rows(ax: Axes, few: bool) -> Iterator[Row]:
                 at = (_short(place), "") if name == "x" else ("", _short(place))
                 yield f"{name} tick", " ".join(words.split()), *at, ""
     for line in ax.lines:
-        if line.get_transform().contains_branch_seperately(ax.transData) == (True, True):
+        if _on_axes(line, ax):
             kind = "points" if line.get_linestyle() in ("None", " ", "") else "line"
             for x, y in zip(*(np.asarray(v, dtype=float) for v in (line.get_xdata(orig=False), line.get_ydata(orig=False))), strict=True):
                 yield kind, _series(line), _short(x), _short(y), ""
     named = {bar: held for held in ax.containers for bar in held.get_children()}  # bars have no label of their own
     for patch in ax.patches:
-        if isinstance(patch, Rectangle) and patch.get_transform().contains_branch_seperately(ax.transData) == (True, True):
+        if isinstance(patch, Rectangle) and _on_axes(patch, ax):
             x, y = _end(patch)
             yield "bar", _series(patch, named.get(patch)), _short(x), _short(y), ""
     for drawn in ax.collections:
@@ -85,14 +85,16 @@ def _of_collection(drawn: Collection, ax: Axes) -> Iterator[Row]:
         for i, (x, y) in enumerate(np.ma.filled(np.ma.asarray(drawn.get_offsets(), dtype=float), np.nan)):
             value, series = ("", _series(drawn)) if numbers is None else (_short(np.asarray(numbers)[i]), "")
             yield "points", series, _short(x), _short(y), value
-    elif isinstance(drawn, LineCollection | PolyCollection) and drawn.get_transform().contains_branch_seperately(ax.transData) == (
-        True,
-        True,
-    ):
+    elif isinstance(drawn, LineCollection | PolyCollection) and _on_axes(drawn, ax):
         kind = "segment" if isinstance(drawn, LineCollection) else "area"
         for path in drawn.get_paths():
             for x, y in np.asarray(path.vertices):
                 yield kind, _series(drawn), _short(x), _short(y), ""
+
+
+def _on_axes(artist: Any, ax: Axes) -> bool:
+    """Whether both coordinates are numbers of the axes, which they are not of a line across the whole panel."""
+    return bool(artist.get_transform().contains_branch_seperately(ax.transData) == (True, True))
 
 
 def _end(bar: Rectangle) -> tuple[float, float]:
