@@ -36,7 +36,8 @@
   make.scaling = async (stage) => {
     await load("scaling-data");
     const { points, provenance } = data["scaling-data"], least = 8; // points that a fit of four constants should have
-    const floors = [null, ...Array.from({ length: 16 }, (_, i) => i / 100)];
+    const lowest = Math.min(...points.map(([, y]) => y));
+    const floors = [null, ...Array.from({ length: Math.ceil(100 * lowest) }, (_, i) => i / 100)]; // no floor lies above an error
     const at = { seen: points.length - 3, floor: null };
     const counts = Array.from({ length: points.length - least + 1 }, (_, i) => i + least);
     const seen = slider("Points that the laws may see", counts, counts.indexOf(at.seen), (value) => { at.seen = value; draw(); }, (v) => `${v} of ${points.length}`);
@@ -49,9 +50,8 @@
     const draw = () => {
       const width = place.clientWidth;
       if (!width) return;
-      const known = points.slice(0, at.seen), hidden = points.slice(at.seen), low = Math.min(...known.map(([, y]) => y));
-      const held = at.floor !== null && at.floor >= low ? Math.floor(100 * low - 1e-9) / 100 : at.floor;
-      const bent = saturating(known, held), line = pure(known), laws = [["floor", law(bent)], ["line", law(line)]];
+      const known = points.slice(0, at.seen), hidden = points.slice(at.seen);
+      const bent = saturating(known, at.floor), line = pure(known), laws = [["floor", law(bent)], ["line", law(line)]];
       const height = Math.min(Math.max(0.6 * width, 280), 380), left = 46, base = height - 42;
       const ends = [points[0][0] / 1.6, points.at(-1)[0] * 4], range = [0.09, 1];
       const across = (v) => left + (Math.log(v / ends[0]) / Math.log(ends[1] / ends[0])) * (width - left - 12);
@@ -74,8 +74,7 @@
       const foretold = hidden.length
         ? `Of the ${hidden.length} hidden, the law with a floor misses by ${miss(laws[0][1], hidden)}, the straight line by ${miss(laws[1][1], hidden)}.`
         : "Nothing is hidden: a fit says nothing of what it has not seen.";
-      const kept = held === at.floor ? "" : ` No floor can lie above the lowest error that was seen; ${held.toFixed(2)} is taken.`;
-      told.replaceChildren(html("b", {}, foretold), ` On the points that they saw: ${miss(laws[0][1], known)} and ${miss(laws[1][1], known)}. Exponents: ${bent.b.toFixed(3)} above a floor of ${bent.c.toFixed(3)}, ${line.b.toFixed(3)} for the line.${kept}`);
+      told.replaceChildren(html("b", {}, foretold), ` On the points that they saw: ${miss(laws[0][1], known)} and ${miss(laws[1][1], known)}. Exponents: ${bent.b.toFixed(3)} above a floor of ${bent.c.toFixed(3)}, ${line.b.toFixed(3)} for the line.`);
     };
     fitted(place, draw);
   };
